@@ -1,0 +1,50 @@
+"""What is written down, and how it is spelled: one record per act, before its effect.
+
+Acts and reasons are enums, so that spelling cannot drift. A record holds no secret, code, full phone number or
+patient data (R147): facts are short words and pseudonyms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.reasons import Reason
+
+
+class Act(StrEnum):
+    """Source, subject, action."""
+
+    SIGN_IN = "session:open"
+    SIGN_IN_REFUSED = "session:refused"
+    STEP_UP = "session:step-up"
+    SPACE_CHANGED = "session:space"
+    SIGN_OUT = "session:close"
+    SESSION_REVOKED = "session:revoked"
+    ACCOUNT_CREATED = "account:create"
+    ACCOUNT_LINKED = "account:link"
+    ACCOUNT_CHANGED = "account:change"
+    CHARTER_ACCEPTED = "charter:accept"
+    PASSWORD_CHANGED = "password:change"  # noqa: S105 - an act, not a secret
+    PASSWORD_RESET_ASKED = "password:reset-asked"  # noqa: S105 - an act, not a secret
+    CODE_SENT = "code:sent"
+    CODE_NOT_SENT = "code:not-sent"
+    CARD_REFUSED = "card:refused"
+    PSC_REFUSED = "psc:refused"
+    POLICY_CHANGED = "policy:change"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One act: when, who (pseudonym or account id), under which scope, from where, and why not if refused."""
+
+    act: Act
+    at: datetime
+    account: str | None = None
+    reason: Reason | None = None
+    scope: str | None = None
+    address: str | None = None
+    correlation: str | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)

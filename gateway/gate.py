@@ -1,0 +1,227 @@
+"""The one question the door asks: may this request go on?
+
+``at_once`` answers from what this worker knows (facts at most 5 s old, dropped at once when another worker says that
+they changed); ``None`` means "not known here", and the door awaits ``admit``. The rules are the same ``decide`` in
+both. Fail closed (R7): when the store, the records or the key give no answer, protected routes are refused with that
+reason (503), public ones go on without a name, and nobody is signed out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from gateway.accounts.register import Register
+from gateway.assertion import Mint, Minted
+from gateway.policy.decision import Decision, Facts, Forward, Refuse, Rules, decide
+from gateway.policy.establishments import PolicyBook
+from gateway.policy.routes import Route, RouteClass, RouteTable
+from gateway.ports import Ambient
+from gateway.reasons import GatewayError
+from gateway.request import RequestHead
+from gateway.session.keeper import Keeper, digest_of
+
+COOKIE = "__Host-vtgw"
+FACTS_AGE = 5.0  # seconds; the floor that revocation and policy can never take longer than (R83, R130)
+CACHE_LIMIT = 20_000  # entries per worker; about 4 KiB each
+TOUCH_STEP = timedelta(seconds=15)  # activity is written down this often at most (R143)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What this worker knows of one ticket. ``facts`` is ``None`` for a ticket the store does not know."""
+
+    facts: Facts | None
+    born: float
+    stamps: dict[str, tuple[Minted, Forward]] = field(default_factory=dict)
+    touched_at: datetime | None = None
+    minting: bool = False
+
+
+class Gate:
+    """Decisions for the door. ``gone`` is called with the digest of each session that ended, to cut its tunnels."""
+
+    def __init__(
+        self,
+        *,
+        ambient: Ambient,
+        routes: RouteTable,
+        keeper: Keeper,
+        register: Register,
+        mint: Mint,
+        book: Callable[[], PolicyBook],
+        rules: Rules,
+        background_paths: Sequence[str] = (),
+        gone: Callable[[str], None] = lambda digest: None,
+    ) -> None:
+        self._ambient = ambient
+        self._routes = routes
+        self._keeper = keeper
+        self._register = register
+        self._mint = mint
+        self._book = book
+        self._rules = rules
+        self._background_paths = tuple(path.lower() for path in background_paths)
+        self._gone = gone
+        self._known: dict[str, _Entry] = {}
+        self._asked: dict[str, asyncio.Task[_Entry]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # What the door calls
+
+    def at_once(self, head: RequestHead) -> Decision | None:
+        """The decision, if this worker knows enough to take it now."""
+        route = self._routes.match(head.path)
+        ticket = self._ticket(head, route)
+        now = self._ambient.now()
+        if ticket is None:
+            return decide(route, None, self._book(), self._rules, now)
+        digest = digest_of(ticket)
+        entry = self._known.get(digest)
+        if entry is None or self._ambient.monotonic() - entry.born > FACTS_AGE:
+            return None
+        decision = decide(route, entry.facts, self._book(), self._rules, now)
+        if not isinstance(decision, Forward) or decision.session is None:
+            return decision
+        prepared = entry.stamps.get(decision.backend)
+        if prepared is None or not prepared[0].usable(now):
+            return None
+        if now >= prepared[0].renew_at and not entry.minting:
+            entry.minting = True
+            self._start(self._renew(digest, entry, decision.backend), "mint")
+        self._active(head, digest, entry, now)
+        return prepared[1]
+
+    async def admit(self, head: RequestHead) -> Decision:
+        """The decision, with whatever has to be asked first. Never raises for a dependency that is down."""
+        now = self._ambient.now()
+        route = self._routes.match(head.path)
+        ticket = self._ticket(head, route)
+        try:
+            digest = digest_of(ticket) if ticket is not None else ""
+            entry = await self._entry(digest) if ticket is not None else None
+            facts = entry.facts if entry else None
+            decision = decide(route, facts, self._book(), self._rules, now)
+            if isinstance(decision, Forward) and decision.session is not None and entry is not None:
+                stamped = await self._stamp(entry, decision.backend, now)
+                self._active(head, digest, entry, now)
+                return stamped
+        except GatewayError as error:
+            if route.kind is RouteClass.PUBLIC:
+                return Forward(route.backend)
+            return Refuse(error.reason)
+        return decision
+
+    def heard(self, message: str) -> None:
+        """A word from any worker: what was cached under this name is no longer known here."""
+        kind, _, name = message.partition(":")
+        if kind == "session":
+            self._known.pop(name, None)
+            self._gone(name)
+        elif kind == "account":
+            stale = [d for d, e in self._known.items() if e.facts is not None and e.facts.account.id == name]
+            for digest in stale:
+                del self._known[digest]
+        else:
+            self._known.clear()
+
+    async def close(self) -> None:
+        """Wait for what was started off the hot path."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # Facts
+
+    def _ticket(self, head: RequestHead, route: Route) -> str | None:
+        """The ticket presented. Two cookies of our name are none: somebody may have planted one (P16)."""
+        if route.kind is RouteClass.USAGER:
+            return None
+        tickets = head.cookie(COOKIE)
+        return tickets[0] if len(tickets) == 1 and tickets[0] else None
+
+    async def _entry(self, digest: str) -> _Entry:
+        entry = self._known.get(digest)
+        if entry is not None and self._ambient.monotonic() - entry.born <= FACTS_AGE:
+            return entry
+        task = self._asked.get(digest)
+        if task is None:  # one question however many requests wait for its answer
+            task = self._start(self._ask(digest), "facts")
+            self._asked[digest] = task
+            task.add_done_callback(lambda _: self._asked.pop(digest, None))
+        return await asyncio.shield(task)
+
+    async def _ask(self, digest: str) -> _Entry:
+        born = self._ambient.monotonic()
+        now = self._ambient.now()
+        session = await self._keeper.resume(digest, now)
+        account = await self._register.by_id(session.account) if session is not None else None
+        facts = Facts(session, account) if session is not None and account is not None else None
+        if len(self._known) >= CACHE_LIMIT:
+            self._known.pop(next(iter(self._known)))
+        before = self._known.get(digest)
+        entry = _Entry(facts, born, touched_at=before.touched_at if before else None)
+        if before is not None and before.facts is not None and facts is not None and _same(before.facts, facts):
+            entry.stamps = before.stamps
+        self._known[digest] = entry
+        return entry
+
+    async def _stamp(self, entry: _Entry, backend: str, now: datetime) -> Forward:
+        prepared = entry.stamps.get(backend)
+        if prepared is None or not prepared[0].usable(now):
+            prepared = entry.stamps[backend] = await self._minted(entry, backend, now)
+        return prepared[1]
+
+    async def _minted(self, entry: _Entry, backend: str, now: datetime) -> tuple[Minted, Forward]:
+        facts = entry.facts
+        if facts is None:
+            raise GatewayError("a stamp for nobody")
+        minted = await self._mint.mint(facts, backend, self._structure(facts), now)
+        return minted, Forward(backend, facts.session.digest, minted.stamp, facts.session.ends_at)
+
+    def _structure(self, facts: Facts) -> str | None:
+        """The structure of the only scope that has one: two would be a guess (R137)."""
+        book = self._book()
+        found = {scope.finess for one in facts.account.scopes if (scope := book.scope(one)) and scope.finess}
+        return "1" + found.pop() if len(found) == 1 else None
+
+    # Off the hot path
+
+    def _active(self, head: RequestHead, digest: str, entry: _Entry, now: datetime) -> None:
+        facts = entry.facts
+        if facts is None or (self._background_paths and head.path.lower().startswith(self._background_paths)):
+            return
+        if entry.touched_at is not None and timedelta(0) <= now - entry.touched_at < TOUCH_STEP:
+            return
+        entry.touched_at = now
+        entry.facts = replace(facts, session=replace(facts.session, seen_at=max(now, facts.session.seen_at)))
+        self._start(self._touch(digest, facts, now), "touch")
+
+    async def _touch(self, digest: str, facts: Facts, now: datetime) -> None:
+        try:
+            if not await self._keeper.touch(facts.session, now):
+                self._known.pop(digest, None)
+        except GatewayError:
+            return  # the store is down: the next question that matters fails closed by itself
+
+    async def _renew(self, digest: str, entry: _Entry, backend: str) -> None:
+        """A new stamp before the old one is dead; if that fails, the old one serves until then."""
+        try:
+            entry.stamps[backend] = await self._minted(entry, backend, self._ambient.now())
+        except GatewayError:
+            self._known.pop(digest, None)  # the next request asks, and fails closed by itself
+        finally:
+            entry.minting = False
+
+    def _start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work, name=f"gate {name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _same(before: Facts, after: Facts) -> bool:
+    """Whether the two say the same to a backend: then a stamp made for one serves the other."""
+    return before.account == after.account and replace(before.session, seen_at=after.session.seen_at) == after.session

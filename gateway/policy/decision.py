@@ -1,0 +1,111 @@
+"""Forward, Challenge or Refuse: the three answers to one question, and ``decide``, which gives them.
+
+Pure, and the same on the hot path and off it. Deny by default: what no rule mentions is locked (R6), what cannot be
+known never gets here (R7: the gate answers 503 before asking).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.accounts.account import Account, Standing
+from gateway.identity import Assurance, Space
+from gateway.policy.establishments import PolicyBook
+from gateway.policy.routes import Route, RouteClass
+from gateway.reasons import Reason
+from gateway.session.model import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """The request may go to this backend. ``stamp`` is the header block that says who comes, each line with CRLF."""
+
+    backend: str
+    session: str | None = None  # digest, under which tunnels and downloads are cut
+    stamp: bytes = b""
+    until: datetime | None = None  # the right to a tunnel or a download ends here
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """Somebody has to sign in, or to prove more, before this goes on. ``to``: the page under the reserved prefix."""
+
+    reason: Reason
+    space: Space
+    to: str = "sign-in"
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """No, and signing in would not change it."""
+
+    reason: Reason
+
+
+Decision = Forward | Challenge | Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Who is here, as far as the store and the records know; at most a few seconds old."""
+
+    session: Session
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The values of the configuration that ``decide`` needs."""
+
+    charter: str  # version in force
+    dormancy: timedelta = timedelta(days=365)
+
+
+def decide(route: Route, facts: Facts | None, book: PolicyBook, rules: Rules, now: datetime) -> Decision:
+    """May this request go on?
+
+    1. Whose door is this, and is it locked? Public and usager routes are not; everything else is (R6).
+    2. Who is here? No session, an ended one, a closed account: sign in (R143, R97).
+    3. Do we know it well enough? The strictest of this person's scopes at this instant (R85, R89).
+    4. Has the charter in force been accepted (R25)?
+
+    A public route is stamped when somebody is known (R134) and goes on without a name otherwise.
+    """
+    # (1)
+    if route.kind is RouteClass.USAGER:
+        return Forward(route.backend)
+    refusal = _fault(facts, book, rules, now)
+    if route.kind is RouteClass.PUBLIC:
+        if facts is None or refusal is not None:
+            return Forward(route.backend)
+    elif refusal is not None:
+        reason, to = refusal
+        space = facts.session.space if facts else route.space
+        return Refuse(reason) if reason is Reason.ACCOUNT_SUSPENDED else Challenge(reason, space, to)
+    assert facts is not None  # noqa: S101 - _fault answers NO_SESSION otherwise
+    return Forward(route.backend, facts.session.digest, until=facts.session.ends_at)
+
+
+def _fault(facts: Facts | None, book: PolicyBook, rules: Rules, now: datetime) -> tuple[Reason, str] | None:
+    # (2)
+    if facts is None:
+        return Reason.NO_SESSION, "sign-in"
+    session, account = facts.session, facts.account
+    if session.ended(now):
+        return Reason.SESSION_ENDED, "sign-in"
+    if session.idle(now):
+        return Reason.SESSION_IDLE, "sign-in"
+    standing = account.standing(now, rules.dormancy)
+    if standing is Standing.SUSPENDED:
+        return Reason.ACCOUNT_SUSPENDED, "sign-in"
+    if standing is Standing.DORMANT:
+        return Reason.ACCOUNT_DORMANT, "sign-in"
+    # (3)
+    least = Assurance.TRANSITION if book.policy(account.scopes, now).strong else Assurance.PASSWORD
+    if session.assurance < least:
+        return Reason.LEVEL_TOO_LOW, "sign-in"
+    # (4)
+    if account.charter_version != rules.charter:
+        return Reason.CHARTER_MISSING, "charter"
+    return None

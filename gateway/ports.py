@@ -1,0 +1,161 @@
+"""The narrow openings to the outside world. Each has two implementations from the first day.
+
+Error contracts are part of a port: whatever fails outside, callers see only the errors named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from gateway.audit import Record
+
+
+class Ambient(Protocol):
+    """This machine: its clock and its chance. Read once at each entrance; everything inward takes ``now``."""
+
+    def now(self) -> datetime:
+        """The present instant, UTC and aware."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back; only for durations."""
+
+    def token(self, size: int = 32) -> str:
+        """``size`` random bytes from the system, as unpadded base64url."""
+
+    def digits(self, count: int) -> str:
+        """``count`` uniformly random decimal digits, leading zeros kept (R63)."""
+
+
+class Store(Protocol):
+    """Short-lived shared state in three verbs. Every method raises ``StoreUnavailable`` and nothing else.
+
+    Keys are ASCII text up to 200 characters, values bytes up to 64 KiB. An expired key is absent at its very instant,
+    judged by the clock the store was given. A value once written is seen by every later read of every worker.
+    """
+
+    async def read(self, *keys: str) -> tuple[bytes | None, ...]:
+        """The values of the keys, in order; ``None`` for what is absent."""
+
+    async def write(self, key: str, value: bytes, ttl: timedelta) -> None:
+        """Set the key whatever it held."""
+
+    async def swap(self, key: str, old: bytes | None, new: bytes | None, ttl: timedelta | None = None) -> bool:
+        """Compare and set, atomic among all workers: only if the key holds ``old`` (``None``: is absent) make it
+        ``new`` (``None``: absent). ``ttl`` is needed when ``new`` is not ``None``. True when it was done."""
+
+    async def close(self) -> None:
+        """Let go of files and connections; never raises."""
+
+
+class Bus(Protocol):
+    """A word to all workers: what was cached may have changed. Lossy by contract; the 5 s cache age is the floor."""
+
+    async def publish(self, message: str) -> None:
+        """Tell every worker, this one included. Raises ``StoreUnavailable``."""
+
+    def listen(self, heard: Callable[[str], None]) -> None:
+        """Call ``heard`` in the event loop for each message; registered once, before ``start``."""
+
+
+Value = str | int | float | bool | datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """A new row. A value that must be unique and is not raises ``Taken``."""
+
+    table: str
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """New values for exactly one row; none or several matching rows raise ``Stale`` and undo the whole write."""
+
+    table: str
+    values: Mapping[str, Value]
+    where: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove the matching rows, none included."""
+
+    table: str
+    where: Mapping[str, Value]
+
+
+Change = Insert | Update | Delete
+Row = Mapping[str, Value]
+
+
+class Records(Protocol):
+    """Durable rows. Methods raise ``RecordsUnavailable``; ``write`` also ``Taken`` and ``Stale``.
+
+    Tables and columns are those of ``edges.database``; an unknown name is a programming error (``LookupError``).
+    Instants come back UTC and aware whatever the engine.
+    """
+
+    async def find(
+        self,
+        table: str,
+        where: Mapping[str, Value | Sequence[Value]],
+        *,
+        order: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> tuple[Row, ...]:
+        """Rows whose columns equal the values (a sequence: one of them). ``-column`` in ``order`` sorts downwards."""
+
+    async def write(self, *changes: Change) -> None:
+        """All changes in one transaction, in order, or none; durable when it returns."""
+
+    async def close(self) -> None:
+        """Let go of the connections; never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One text to one recipient. ``html`` only for mail. ``deadline``: of no use after this instant."""
+
+    to: str
+    subject: str
+    text: str
+    html: str | None
+    kind: str
+    correlation: str
+    deadline: datetime
+
+
+class Sender(Protocol):
+    """A way to reach a person. Raises ``SenderFailed`` when the message was not accepted for delivery."""
+
+    async def send(self, message: Message) -> str:
+        """Hand the message over; returns the receipt (the other side's id, for the log)."""
+
+    async def close(self) -> None:
+        """Let go of connections; never raises."""
+
+
+class Signer(Protocol):
+    """An ES256 key: a file, or a device."""
+
+    @property
+    def kid(self) -> str:
+        """Key id: the RFC 7638 thumbprint."""
+
+    @property
+    def public_jwk(self) -> Mapping[str, str]:
+        """The public half as a JWK, with ``kid``, ``use`` and ``alg``."""
+
+    async def sign(self, data: bytes) -> bytes:
+        """The raw r‖s signature (64 bytes) of SHA-256(data). Raises ``KeyUnavailable``."""
+
+
+class Audit(Protocol):
+    """Where acts are written before they take effect. Raises ``RecordsUnavailable``: then the act must not happen."""
+
+    async def record(self, record: Record) -> None:
+        """Write durably, and log one line."""

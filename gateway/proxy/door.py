@@ -1,0 +1,228 @@
+"""The one data plane: listeners, the connections they accept, and the pools behind them.
+
+Every byte that reaches a backend or our own pages was parsed, judged and written again here. Reserved paths lead to
+our own pages without a question; everything else is asked of the gate; nothing is forwarded without ``Forward`` in hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from gateway.policy.decision import Forward
+from gateway.ports import Ambient
+from gateway.proxy.client import Answers, Client, Gate
+from gateway.proxy.heads import Blocks
+from gateway.proxy.limits import PAGES, AccessEvent, Backend, DoorSettings, Log, Meters
+from gateway.proxy.pool import Connect, Pool
+from gateway.proxy.upstream import ResponseHead, ResponseHeads, Upstream
+from gateway.request import Peer, RequestHead, canonical_path
+
+_PATHS = 4096  # remembered targets; bounded, because clients choose them
+_PATH_WORTH_KEEPING = 512
+_SWEEP = 1.0  # seconds between two looks at all deadlines
+_BACKLOG = 2048
+
+
+class Door:
+    """One worker's door. ``clock`` is the monotonic clock of the deadlines; tests move it by hand."""
+
+    def __init__(
+        self,
+        settings: DoorSettings,
+        *,
+        gate: Gate,
+        answers: Answers,
+        backends: Sequence[Backend],
+        pages: Connect,
+        ambient: Ambient,
+        log: Log = lambda event: None,
+        failed: Callable[[Exception, RequestHead], None] = lambda error, head: None,
+        spoofed: Callable[[Peer], None] = lambda peer: None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.gate = gate
+        self.answers = answers
+        self.meters = Meters()
+        self.blocks = Blocks(settings.names, settings.limits)
+        self.draining = False
+        self.failed = failed
+        self.spoofed = spoofed
+        self.time = clock or asyncio.get_running_loop().time
+        self._ambient = ambient
+        self._log = log
+        heads = ResponseHeads(settings.names)
+        own = Backend(PAGES, "http", "", 0, idle_timeout=60, max_connections=256)
+        self._pools = {one.name: Pool(one, heads, self.meters) for one in backends}
+        self._pools[PAGES] = Pool(own, heads, self.meters, pages)
+        self._paths: dict[bytes, str] = {}
+        self._clients: set[Client] = set()
+        self._addresses: Counter[str] = Counter()
+        self._sessions: defaultdict[str, set[Client]] = defaultdict(set)
+        self._listed: dict[Client, str] = {}
+        self._servers: list[asyncio.Server] = []
+        self._frames = (
+            f"Content-Security-Policy: frame-ancestors {settings.frame_ancestors}\r\n".encode()
+            if settings.frame_ancestors
+            else b""
+        )
+        # A request id is 128 bits: a random start for this process, counted up. Unique, and not a secret.
+        self._ident = int.from_bytes(ambient.token(16).encode()[:16], "big") >> 1
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    # Listeners
+
+    async def listen(
+        self, host: str, port: int, listener: str, tls: ssl.SSLContext | None = None, **options: Any
+    ) -> tuple[str, int]:
+        """Accept connections; returns the address bound. ``listener`` names them: public, card, plain."""
+        if tls is not None:
+            options["ssl_handshake_timeout"] = self.settings.limits.handshake
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Client(self, listener), host, port, ssl=tls, backlog=_BACKLOG, **options
+        )
+        self._servers.append(server)
+        self._start_sweeping()
+        address = server.sockets[0].getsockname()
+        return str(address[0]), int(address[1])
+
+    def factory(self, listener: str) -> Client:
+        """A protocol for one connection that somebody else accepted (the card listener's own TLS)."""
+        self._start_sweeping()
+        return Client(self, listener)
+
+    def adopt(self, server: asyncio.Server) -> None:
+        """A server made elsewhere whose connections come in here; it is closed with the door."""
+        self._servers.append(server)
+
+    async def drain(self, grace: float) -> None:
+        """Accept nothing new, let what is in flight end, tell tunnels; then close what is left after ``grace`` s."""
+        self.draining = True
+        for server in self._servers:
+            server.close()
+        for client in list(self._clients):
+            client.drain()
+        deadline = self.time() + grace
+        while self._clients and self.time() < deadline:
+            await asyncio.sleep(0.02)
+        await self.close()
+
+    async def close(self) -> None:
+        self.draining = True
+        for server in self._servers:
+            server.close()
+        for client in list(self._clients):
+            if client.transport is not None:
+                client.transport.abort()
+        for pool in self._pools.values():
+            await pool.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+
+    # What connections ask
+
+    def request_id(self) -> str:
+        self._ident = (self._ident + 1) & ((1 << 128) - 1)
+        return f"{self._ident:032x}"
+
+    def path(self, target: bytes) -> str:
+        """The canonical path of a target; raises ``BadTarget``."""
+        known = self._paths.get(target)
+        if known is None:
+            known = canonical_path(target)
+            if len(target) <= _PATH_WORTH_KEEPING:
+                if len(self._paths) >= _PATHS:
+                    self._paths.clear()
+                self._paths[target] = known
+        return known
+
+    def is_own(self, path: str) -> bool:
+        """Whether a path belongs to our own pages: the prefix itself, or below it, spelled exactly."""
+        prefix = self.settings.prefix
+        return path.startswith(prefix + "/") or path == prefix or path in self.settings.reserved
+
+    def pool(self, backend: str) -> Pool:
+        return self._pools[backend]
+
+    def release(self, connection: Upstream) -> None:
+        connection.home.release(connection, self.time())
+
+    def added(self, forward: Forward | None, head: ResponseHead) -> bytes:
+        """What the door adds to a backend's answer: who may frame it, if the backend says nothing (R8)."""
+        if forward is None or forward.backend == PAGES or head.own_framing:
+            return b""
+        return self._frames
+
+    def joined(self, client: Client) -> bool:
+        limits = self.settings.limits
+        self._clients.add(client)
+        self._addresses[client.peer.address] += 1
+        self.meters.connections = len(self._clients)
+        return (
+            len(self._clients) <= limits.connections
+            and self._addresses[client.peer.address] <= limits.connections_per_address
+        )
+
+    def left(self, client: Client) -> None:
+        self._clients.discard(client)
+        address = client.peer.address
+        self._addresses[address] -= 1
+        if self._addresses[address] <= 0:
+            del self._addresses[address]
+        self.meters.connections = len(self._clients)
+        self._unlist(client)
+
+    def belongs(self, client: Client) -> None:
+        """From now on this connection carries requests of that session."""
+        self._unlist(client)
+        if client.session is not None:
+            self._listed[client] = client.session
+            self._sessions[client.session].add(client)
+
+    def _unlist(self, client: Client) -> None:
+        session = self._listed.pop(client, None)
+        if session is not None:
+            self._sessions[session].discard(client)
+            if not self._sessions[session]:
+                del self._sessions[session]
+
+    def cut(self, session: str) -> None:
+        """End every tunnel and transfer of a session that is over (R127, lessons of peers)."""
+        for client in list(self._sessions.get(session, ())):
+            client.cut()
+
+    def finished(self, event: AccessEvent) -> None:
+        meters = self.meters
+        meters.statuses[event.status] += 1
+        meters.bytes_in += event.received
+        meters.bytes_out += event.sent
+        meters.seconds += event.seconds
+        if event.reason is not None:
+            meters.reasons[event.reason.value] += 1
+        self._log(event)
+
+    # Deadlines
+
+    def _start_sweeping(self) -> None:
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_later(_SWEEP, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        self.sweep()
+        self._start_sweeping()
+
+    def sweep(self) -> None:
+        """Look at every deadline once."""
+        now = self.time()
+        instant: datetime = self._ambient.now()
+        for client in list(self._clients):
+            client.check(now, instant)
+        for pool in self._pools.values():
+            pool.sweep(now)

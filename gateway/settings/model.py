@@ -1,0 +1,453 @@
+"""What may be configured, with its default. Unknown keys are refused; every value is frozen once read.
+
+Durations are seconds unless the name says days. A new key needs a default that is safe when it is absent.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from gateway.identity import Space
+
+LONGEST_SESSION = 4 * 3600  # R143: PSC's own limit, and the national bound
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Secret:
+    """A value that never shows itself: not in a repr, a log line or an error."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+
+def _secret(value: Any) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    # The value itself must not appear in the error, so it is raised without it.
+    raise ValueError("a secret comes from a file (…_file) or from the environment, never from the configuration text")
+
+
+def _is_loopback(host: str) -> bool:
+    if host in LOOPBACK:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an address starts with https:// and names a host")
+    if parts.username or parts.password:
+        raise ValueError("an address holds no user name or password")
+    return text
+
+
+def _tls_address(text: str) -> str:
+    _web_address(text)
+    parts = urlsplit(text)
+    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
+        raise ValueError("an address over a network must start with https:// (only loopback may be in clear)")
+    return text
+
+
+def _origin(text: str) -> str:
+    parts = urlsplit(_tls_address(text))
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("an origin has no path")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _listen_address(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError("a listening address is host:port, for example 0.0.0.0:443 or [::]:443")
+    return text
+
+
+def _network(text: str) -> str:
+    ipaddress.ip_network(text)
+    return text
+
+
+def _prefix(text: str) -> str:
+    if (
+        not text.startswith("/")
+        or text.endswith("/")
+        or not all(c.isascii() and (c.isalnum() or c in "/_-") for c in text)
+    ):
+        raise ValueError("the reserved prefix looks like /_gateway: letters, digits, - and _, no slash at the end")
+    return text
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("an instant needs its offset, for example 2026-01-01T00:00:00+01:00")
+    return value.astimezone(UTC)
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+TlsAddress = Annotated[str, AfterValidator(_tls_address)]
+Origin = Annotated[str, AfterValidator(_origin)]
+ListenAddress = Annotated[str, AfterValidator(_listen_address)]
+Network = Annotated[str, AfterValidator(_network)]
+SecretValue = Annotated[Secret, BeforeValidator(_secret)]
+Instant = Annotated[datetime, AfterValidator(_aware)]
+Channel = Literal["mail", "sms"]
+MethodName = Literal["card", "psc", "password"]
+CardType = Literal["cps", "cpf", "cpe", "cpa"]
+
+
+class Section(BaseModel):
+    """Frozen, and closed: a key that is not listed is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, validate_default=False)
+
+
+class GatewaySection(Section):
+    public_url: Origin
+    card_url: tuple[Origin, ...] = ()
+    hosts: tuple[str, ...] = ()
+    prefix: Annotated[str, AfterValidator(_prefix)] = "/_gateway"
+    header_prefix: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*-$")] = "X-VT-"
+    state_dir: Path
+    workers: Annotated[int, Field(ge=1, le=1)] = 1
+    default_space: Space = Space.PROFESSIONNEL
+    drain: Annotated[float, Field(ge=0, le=600)] = 30
+
+
+class Listener(Section):
+    address: ListenAddress
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _pair(self) -> Listener:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key come together")
+        return self
+
+
+class ListenSection(Section):
+    public: Listener
+    card: Listener | None = None
+    plain: Listener | None = None
+    management: Listener = Listener(address="127.0.0.1:9180")
+
+    @model_validator(mode="after")
+    def _tls(self) -> ListenSection:
+        if self.card is not None and self.card.certificate is None:
+            raise ValueError("the card listener needs a certificate and a key: the card is proved in TLS")
+        for name in ("plain", "management"):
+            listener = getattr(self, name)
+            if listener is not None and listener.certificate is not None:
+                raise ValueError(f"listen.{name} is in clear: it takes no certificate")
+        return self
+
+
+class ForwardedSection(Section):
+    trusted: tuple[Network, ...] = ()
+
+
+class LimitsSection(Section):
+    request_line: Annotated[int, Field(ge=256, le=65536)] = 8192
+    header_field: Annotated[int, Field(ge=256, le=262144)] = 16384
+    header_block: Annotated[int, Field(ge=1024, le=1048576)] = 65536
+    header_count: Annotated[int, Field(ge=10, le=1000)] = 100
+    body: Annotated[int, Field(ge=0)] = 0  # 0: no limit, bodies are streamed
+    connections: Annotated[int, Field(ge=1)] = 20000
+    connections_per_address: Annotated[int, Field(ge=1)] = 2000
+    handshake: Annotated[float, Field(gt=0)] = 10
+    head: Annotated[float, Field(gt=0)] = 10
+    body_idle: Annotated[float, Field(gt=0)] = 30
+    write_idle: Annotated[float, Field(gt=0)] = 30
+    keep_alive: Annotated[float, Field(gt=0)] = 75
+
+
+class BackendSection(Section):
+    url: WebAddress
+    audience: Annotated[str, Field(min_length=1)]
+    claims: tuple[str, ...] | None = None
+    ca: Path | None = None
+    connect_timeout: Annotated[float, Field(gt=0)] = 3
+    first_byte_timeout: Annotated[float, Field(gt=0)] = 30
+    idle_timeout: Annotated[float, Field(gt=0)] = 300
+    max_connections: Annotated[int, Field(ge=1)] = 512
+
+
+class RouteSection(Section):
+    path: Annotated[str, Field(pattern=r"^/")]
+    class_: Annotated[Literal["public", "usager", "protected"], Field(alias="class")]
+    backend: str
+    space: Space | None = None
+
+
+class RecordsSection(Section):
+    url: str = ""
+
+    @model_validator(mode="after")
+    def _known(self) -> RecordsSection:
+        if self.url and not self.url.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("records.url starts with sqlite:/// or postgresql+psycopg://")
+        return self
+
+
+class StoreSection(Section):
+    url: str = ""
+
+    @model_validator(mode="after")
+    def _known(self) -> StoreSection:
+        if self.url and not self.url.startswith(("sqlite:///", "redis://", "rediss://", "memory://")):
+            raise ValueError("store.url starts with sqlite:///, redis://, rediss:// or memory://")
+        if self.url.startswith("redis://") and not _is_loopback(urlsplit(self.url).hostname or ""):
+            raise ValueError("a store over a network must be rediss:// (TLS)")
+        return self
+
+
+class PscSection(Section):
+    issuer: TlsAddress
+    discovery_url: TlsAddress
+    client_id: Annotated[str, Field(min_length=1)]
+    client_secret: SecretValue | None = None
+    client_auth: Literal["basic", "post", "tls"] = "basic"
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+    ca: Path | None = None
+    scope: str = "openid scope_all"
+    acr_values: str = "eidas1"
+    min_acr: Literal["eidas1", "eidas2", "eidas3"] = "eidas1"
+    acr_when_missing: Literal["accept", "refuse"] = "accept"
+    id_token_algs: tuple[Literal["RS256", "PS256", "ES256"], ...] = ("RS256",)
+    session_cap: Annotated[int, Field(ge=60, le=LONGEST_SESSION)] = LONGEST_SESSION
+    sign_out: bool = True
+    accept_test_ids: bool = False
+
+    @model_validator(mode="after")
+    def _authenticated(self) -> PscSection:
+        if self.client_auth == "tls":
+            if self.client_certificate is None or self.client_key is None:
+                raise ValueError("psc.client_auth = tls needs client_certificate and client_key")
+        elif self.client_secret is None:
+            raise ValueError('psc needs client_secret_file (or client_auth = "tls")')
+        return self
+
+
+class CardSection(Section):
+    trust: Annotated[tuple[Path, ...], Field(min_length=1)]
+    environment: Literal["production", "test"] = "production"
+    crl: tuple[str, ...] = ()
+    crl_refresh: Annotated[int, Field(ge=60)] = 6 * 3600
+    revocation: Literal["hard", "soft"] = "hard"
+    policies: tuple[str, ...] = ()
+    accept_liberal: tuple[CardType, ...] = ("cps",)
+    accept_etablissement: tuple[CardType, ...] = ("cps", "cpf", "cpe", "cpa")
+    accept_adeli: bool = False
+    button_target: Literal["direct", "psc"] = "direct"
+
+    @model_validator(mode="after")
+    def _revocable(self) -> CardSection:
+        if self.revocation == "hard" and not self.crl:
+            raise ValueError("card.revocation = hard needs card.crl: without a list every card would be refused")
+        return self
+
+
+class OtpSection(Section):
+    code_validity: Annotated[int, Field(ge=60, le=28800)] = 600
+    second_factor_memory: Annotated[int, Field(ge=0, le=28800)] = 0
+    channels: Annotated[tuple[Channel, ...], Field(min_length=1)] = ("mail",)
+    digits: Annotated[int, Field(ge=6, le=8)] = 6
+    max_wrong: Annotated[int, Field(ge=1, le=10)] = 5
+    resend_delay: Annotated[int, Field(ge=0, le=600)] = 30
+    max_sends_per_attempt: Annotated[int, Field(ge=1, le=10)] = 3
+    max_sends_per_day: Annotated[int, Field(ge=1, le=100)] = 20
+    requires_prior_strong: bool = True
+
+
+class LoginSection(Section):
+    delay_after: Annotated[int, Field(ge=1, le=10)] = 5
+    delay: Annotated[int, Field(ge=60, le=3600)] = 60
+    max_failures_24h: Annotated[int, Field(ge=5, le=25)] = 25
+    max_failures_per_address: Annotated[int, Field(ge=10)] = 300
+
+
+class PasswordSection(Section):
+    min_entropy_bits: Annotated[float, Field(ge=0, le=128)] = 0
+    hash_memory_kib: Annotated[int, Field(ge=7168)] = 19456
+    hash_threads: Annotated[int, Field(ge=1, le=16)] = 2
+
+
+class SmtpSection(Section):
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    from_: Annotated[str, Field(alias="from", min_length=3)]
+    envelope_from: str | None = None
+    username: str | None = None
+    password: SecretValue | None = None
+    ca: Path | None = None
+    timeout: Annotated[float, Field(gt=0, le=60)] = 10
+
+    @model_validator(mode="after")
+    def _clear_only_here(self) -> SmtpSection:
+        if self.security == "none" and not _is_loopback(self.host):
+            raise ValueError("smtp.security = none is only for a relay on this machine (loopback)")
+        return self
+
+
+class SmsSection(Section):
+    sender: Literal["generic_http", "file", "none"] = "none"
+    url: TlsAddress | None = None
+    token: SecretValue | None = None
+    file: Path | None = None
+    timeout: Annotated[float, Field(gt=0, le=60)] = 10
+
+    @model_validator(mode="after")
+    def _whole(self) -> SmsSection:
+        if self.sender == "generic_http" and self.url is None:
+            raise ValueError("sms.sender = generic_http needs sms.url")
+        if self.sender == "file" and self.file is None:
+            raise ValueError("sms.sender = file needs sms.file")
+        return self
+
+
+class SessionSection(Section):
+    absolute: Annotated[int, Field(ge=60, le=LONGEST_SESSION)] = LONGEST_SESSION
+    idle: Annotated[int, Field(ge=60, le=LONGEST_SESSION)] = 1800
+    idle_shared: Annotated[int, Field(ge=60, le=LONGEST_SESSION)] = 900
+    background_paths: tuple[str, ...] = ()
+
+
+class AccountSection(Section):
+    required_fields: tuple[Literal["email", "password", "phone", "address", "postal"], ...] = ("email", "password")
+    generic_mailbox: Literal["warn", "refuse"] = "warn"
+    verify_mail: Literal["on_first_code", "off"] = "on_first_code"
+
+
+class RegistrationSection(Section):
+    ttl: Annotated[int, Field(ge=60, le=3600)] = 1800
+    keep: Annotated[int, Field(ge=3600, le=86400)] = 86400
+
+
+class ResetSection(Section):
+    ttl: Annotated[int, Field(ge=300, le=86400)] = 3600
+
+
+class CharterSection(Section):
+    version: Annotated[str, Field(min_length=1, max_length=40)] = "1"
+    file: Path | None = None
+
+
+class MethodsSection(Section):
+    liberal: Annotated[tuple[MethodName, ...], Field(min_length=1)] = ("card", "psc", "password")
+    etablissement: Annotated[tuple[MethodName, ...], Field(min_length=1)] = ("card", "psc", "password")
+
+
+class LiberalSection(Section):
+    professions: tuple[str, ...] = ("10",)
+
+
+class StrongSection(Section):
+    mandatory_from: Instant = datetime(2025, 12, 31, 23, 0, tzinfo=UTC)  # 2026-01-01T00:00 Europe/Paris (R84)
+
+
+class DormancySection(Section):
+    days: Annotated[int, Field(ge=30, le=1095)] = 365
+
+
+class LinksSection(Section):
+    procedure: WebAddress = "https://trajectoire.sante-ra.fr/"
+    card_help: WebAddress = "https://esante.gouv.fr/produits-services/cps"
+    ecps_wallet: WebAddress = "https://wallet.esw.esante.gouv.fr/"
+    card_diagnostic: WebAddress = "https://testssl.asipsante.fr/"
+    card_support: WebAddress = "https://esante.gouv.fr/support/assistance"
+    faq: WebAddress = "https://trajectoire.sante-ra.fr/"
+    accessibility: WebAddress | None = None
+
+
+class ContactSection(Section):
+    label: str
+    topics: tuple[str, ...] = ()
+    url: str
+
+
+class SupportSection(Section):
+    contacts: tuple[ContactSection, ...] = ()
+
+
+class AssertionSection(Section):
+    key: str = ""
+    previous: tuple[str, ...] = ()
+    header: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] = "X-VT-Assertion"
+
+    @model_validator(mode="after")
+    def _files(self) -> AssertionSection:
+        if any(one and not one.startswith("file:") for one in (self.key, *self.previous)):
+            raise ValueError("assertion keys are written file:/path/to/key.pem")
+        return self
+
+
+class SecretsSection(Section):
+    key_file: Path | None = None
+
+
+class LogSection(Section):
+    access: bool = True
+    level: Literal["debug", "info", "warning"] = "info"
+
+
+class ProxySection(Section):
+    frame_ancestors: str = "'none'"
+    websocket_origins: tuple[Origin, ...] = ()
+
+
+class Settings(Section):
+    """The whole configuration. Paths are absolute once loaded."""
+
+    gateway: GatewaySection
+    listen: ListenSection
+    forwarded: ForwardedSection = ForwardedSection()
+    limits: LimitsSection = LimitsSection()
+    proxy: ProxySection = ProxySection()
+    backends: Annotated[dict[str, BackendSection], Field(min_length=1)]
+    routes: Annotated[tuple[RouteSection, ...], Field(min_length=1)]
+    records: RecordsSection = RecordsSection()
+    store: StoreSection = StoreSection()
+    psc: PscSection | None = None
+    card: CardSection | None = None
+    otp: OtpSection = OtpSection()
+    login: LoginSection = LoginSection()
+    password: PasswordSection = PasswordSection()
+    smtp: SmtpSection | None = None
+    sms: SmsSection = SmsSection()
+    session: SessionSection = SessionSection()
+    account: AccountSection = AccountSection()
+    registration: RegistrationSection = RegistrationSection()
+    reset: ResetSection = ResetSection()
+    charter: CharterSection = CharterSection()
+    methods: MethodsSection = MethodsSection()
+    liberal: LiberalSection = LiberalSection()
+    strong: StrongSection = StrongSection()
+    dormancy: DormancySection = DormancySection()
+    links: LinksSection = LinksSection()
+    support: SupportSection = SupportSection()
+    assertion: AssertionSection = AssertionSection()
+    secrets: SecretsSection = SecretsSection()
+    log: LogSection = LogSection()

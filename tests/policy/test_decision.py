@@ -1,0 +1,134 @@
+"""decide(): one table of people and doors, one answer each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.accounts.account import Account, Origin
+from gateway.identity import Assurance, Identity, Method, NationalId, Proof, Space
+from gateway.policy.decision import Challenge, Decision, Facts, Forward, Refuse, Rules, decide
+from gateway.policy.establishments import Defaults, PolicyBook, Scope, State, Switch
+from gateway.policy.routes import Route, RouteClass
+from gateway.reasons import Reason
+from gateway.session.model import Lifetimes, Session
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+BOOK = PolicyBook(
+    Defaults(datetime(2025, 12, 31, 23, tzinfo=UTC)),
+    [
+        Scope("strong", None, "etablissement", "S", switches=(Switch(State.STRONG, NOW - timedelta(days=90)),)),
+        Scope(
+            "weak",
+            None,
+            "etablissement",
+            "W",
+            switches=(Switch(State.PASSWORD_ONLY, NOW - timedelta(days=90), NOW + timedelta(days=90)),),
+        ),
+    ],
+)
+RULES = Rules(charter="7")
+WHO = Identity(NationalId("8", "99700000007"), "MARTIN", "Claire", "10")
+ACCOUNT = Account(
+    id="acc_1",
+    national_id=WHO.id,
+    logins=("899700000007",),
+    family_name="MARTIN",
+    given_name="Claire",
+    profession="10",
+    specialty=None,
+    mail="c@example.test",
+    phone=None,
+    origin=Origin.STRONG,
+    space=Space.LIBERAL,
+    created_at=NOW - timedelta(days=400),
+    last_sign_in_at=NOW - timedelta(minutes=10),
+    charter_version="7",
+    scopes=("strong",),
+)
+
+
+def session(assurance: Assurance = Assurance.SUBSTANTIAL, age: timedelta = timedelta(minutes=5)) -> Session:
+    proof = Proof(WHO, Method.CPS, assurance, NOW - age)
+    return Session("d", "acc_1", Space.LIBERAL, (proof,), NOW - age, NOW - timedelta(minutes=1), Lifetimes(), "ses_1")
+
+
+def judge(kind: RouteClass, facts: Facts | None) -> Decision:
+    return decide(Route("/", kind, "vt", Space.PROFESSIONNEL), facts, BOOK, RULES, NOW)
+
+
+GOOD = Facts(session(), ACCOUNT)
+PEOPLE = [
+    ("nobody", None, Challenge(Reason.NO_SESSION, Space.PROFESSIONNEL)),
+    ("good", GOOD, Forward("vt", "d", until=NOW - timedelta(minutes=5) + timedelta(hours=4))),
+    (
+        "r143 absolute end",
+        Facts(session(age=timedelta(hours=4)), ACCOUNT),
+        Challenge(Reason.SESSION_ENDED, Space.LIBERAL),
+    ),
+    (
+        "r143 idle",
+        Facts(replace(session(age=timedelta(hours=1)), seen_at=NOW - timedelta(minutes=30)), ACCOUNT),
+        Challenge(Reason.SESSION_IDLE, Space.LIBERAL),
+    ),
+    (
+        "r97 dormant",
+        Facts(session(), replace(ACCOUNT, last_sign_in_at=NOW - timedelta(days=365, seconds=1))),
+        Challenge(Reason.ACCOUNT_DORMANT, Space.LIBERAL),
+    ),
+    (
+        "r97 day 365 still works",
+        Facts(session(), replace(ACCOUNT, last_sign_in_at=NOW - timedelta(days=365))),
+        Forward("vt", "d", until=NOW - timedelta(minutes=5) + timedelta(hours=4)),
+    ),
+    ("suspended", Facts(session(), replace(ACCOUNT, suspended_at=NOW)), Refuse(Reason.ACCOUNT_SUSPENDED)),
+    (
+        "r89 password session in a strong scope",
+        Facts(session(Assurance.PASSWORD), ACCOUNT),
+        Challenge(Reason.LEVEL_TOO_LOW, Space.LIBERAL),
+    ),
+    (
+        "password session under derogation",
+        Facts(session(Assurance.PASSWORD), replace(ACCOUNT, scopes=("weak",))),
+        Forward("vt", "d", until=NOW - timedelta(minutes=5) + timedelta(hours=4)),
+    ),
+    (
+        "r85 both scopes",
+        Facts(session(Assurance.PASSWORD), replace(ACCOUNT, scopes=("weak", "strong"))),
+        Challenge(Reason.LEVEL_TOO_LOW, Space.LIBERAL),
+    ),
+    (
+        "r25 charter",
+        Facts(session(), replace(ACCOUNT, charter_version="6")),
+        Challenge(Reason.CHARTER_MISSING, Space.LIBERAL, "charter"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("facts", "expected"), [row[1:] for row in PEOPLE], ids=[row[0] for row in PEOPLE])
+def test_protected_route(facts: Facts | None, expected: Decision) -> None:
+    """On a protected route only a live, strong enough, chartered session goes on."""
+    assert judge(RouteClass.PROTECTED, facts) == expected
+
+
+@pytest.mark.parametrize(("name", "facts"), [(row[0], row[1]) for row in PEOPLE])
+def test_r6_public_route_is_open_to_all_and_names_only_the_good(name: str, facts: Facts | None) -> None:
+    """A public route never challenges; it carries a name only when a protected route would."""
+    protected = judge(RouteClass.PROTECTED, facts)
+    expected = protected if isinstance(protected, Forward) else Forward("vt")
+    assert judge(RouteClass.PUBLIC, facts) == expected
+
+
+@pytest.mark.parametrize("facts", [None, GOOD])
+def test_r6_usager_route_never_carries_a_name(facts: Facts | None) -> None:
+    """The usager area is VT's own: no session of ours is looked at or told."""
+    assert judge(RouteClass.USAGER, facts) == Forward("vt")
+
+
+def test_r43_session_ends_with_the_providers_proof() -> None:
+    """A proof that ends earlier than the session ends the session."""
+    proof = Proof(WHO, Method.PSC_ECPS, Assurance.SUBSTANTIAL, NOW - timedelta(hours=1), until=NOW)
+    facts = Facts(replace(session(age=timedelta(hours=1)), proofs=(proof,)), ACCOUNT)
+    assert judge(RouteClass.PROTECTED, facts) == Challenge(Reason.SESSION_ENDED, Space.LIBERAL)
