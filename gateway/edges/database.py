@@ -1,0 +1,209 @@
+"""The Records port, in SQLite or PostgreSQL: one schema, one transaction a call, uniqueness held by constraints.
+
+SQLite: WAL, ``synchronous=FULL``, foreign keys, writers wait for each other. PostgreSQL: bounded pool, statement
+time-outs. Migrations run under a lock, so that several workers starting at once do them once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from gateway.edges.schema import metadata
+from gateway.ports import Change, Delete, Insert, Row, Update, Value
+from gateway.reasons import RecordsUnavailable, Stale, Taken
+
+_WAIT = 3.0  # seconds a call may take before the database counts as unavailable
+_LOCK = 7_247_201  # advisory lock of the migrations, any fixed number
+_POOL = 10
+_SQLITE_TAKEN = re.compile(r"UNIQUE constraint failed: ([a-z_]+\.[a-z_]+)")
+
+
+class Database:
+    """``url`` is sqlite:///path or postgresql+psycopg://…; both through SQLAlchemy Core."""
+
+    def __init__(self, url: str) -> None:
+        self._sqlite = url.startswith("sqlite:///")
+        if self._sqlite:
+            path = Path(url.removeprefix("sqlite:///"))
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._engine: AsyncEngine = create_async_engine("sqlite+aiosqlite:///" + str(path), pool_size=4)
+            sa.event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
+            sa.event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+        else:
+            self._engine = create_async_engine(
+                url,
+                pool_size=_POOL,
+                max_overflow=0,
+                pool_timeout=_WAIT,
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": 2, "options": "-c statement_timeout=5000 -c lock_timeout=3000"},
+            )
+
+    async def migrate(self) -> None:
+        """Bring the schema up to date; several callers at once do it once. Raises ``RecordsUnavailable``."""
+        async with self._guarded(60), self._engine.connect() as connection:
+            if not self._sqlite:
+                await connection.execute(sa.text("SET statement_timeout = 0"))
+                await connection.execute(sa.text("SET lock_timeout = 0"))
+                await connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            else:
+                await connection.execution_options(vtgw_write=True)
+            await connection.run_sync(_upgrade)
+            await connection.commit()
+
+    async def is_current(self) -> bool:
+        """Whether the schema is the one this version of the gateway was written for."""
+        async with self._guarded(), self._engine.connect() as connection:
+            return await connection.run_sync(_current)
+
+    async def find(
+        self,
+        table: str,
+        where: Mapping[str, Value | Sequence[Value]],
+        *,
+        order: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> tuple[Row, ...]:
+        source = _table(table)
+        query = sa.select(source).where(*_conditions(source, where))
+        for name in order:
+            column = _column(source, name.removeprefix("-"))
+            query = query.order_by(column.desc() if name.startswith("-") else column)
+        if limit is not None:
+            query = query.limit(limit)
+        async with self._guarded(), self._engine.connect() as connection:
+            return tuple(dict(row) for row in (await connection.execute(query)).mappings())
+
+    async def write(self, *changes: Change) -> None:
+        statements = [_statement(change) for change in changes]
+        async with self._guarded(), self._engine.connect() as connection:
+            await connection.execution_options(vtgw_write=True)
+            for change, statement in zip(changes, statements, strict=True):
+                await self._apply(connection, change, statement)
+            await connection.commit()
+
+    async def _apply(self, connection: AsyncConnection, change: Change, statement: Any) -> None:
+        try:
+            result = await connection.execute(statement)
+        except IntegrityError as error:
+            key = _taken(error)
+            if key is None:
+                raise
+            raise Taken(key) from error
+        if isinstance(change, Update) and result.rowcount != 1:
+            raise Stale(f"{result.rowcount} rows of {change.table} match")
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _guarded(self, wait: float = _WAIT) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(wait):
+                yield
+        except (DBAPIError, SQLAlchemyError, OSError, TimeoutError) as error:
+            raise RecordsUnavailable("the database gives no answer") from error
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA busy_timeout=2500")
+    cursor.close()
+    connection.isolation_level = None  # we say BEGIN ourselves
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A writer takes its lock at once: two that upgrade a read lock would block each other for good.
+    writing = connection.get_execution_options().get("vtgw_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _table(name: str) -> sa.Table:
+    if name not in metadata.tables:
+        raise LookupError(f"no table {name}")
+    return metadata.tables[name]
+
+
+def _column(table: sa.Table, name: str) -> sa.Column[Any]:
+    if name not in table.c:
+        raise LookupError(f"no column {table.name}.{name}")
+    return table.c[name]
+
+
+def _conditions(table: sa.Table, where: Mapping[str, Value | Sequence[Value]]) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    for name, value in where.items():
+        column = _column(table, name)
+        if value is None:
+            found.append(column.is_(None))
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            found.append(column.in_(list(value)))
+        else:
+            found.append(column == value)
+    return found
+
+
+def _statement(change: Change) -> Any:
+    table = _table(change.table)
+    match change:
+        case Insert(_, values):
+            return sa.insert(table).values({_column(table, name): value for name, value in values.items()})
+        case Update(_, values, where):
+            conditions = _conditions(table, where)
+            if not conditions:
+                raise LookupError("an update needs a condition")
+            return sa.update(table).where(*conditions).values({_column(table, n): v for n, v in values.items()})
+        case Delete(_, where):
+            conditions = _conditions(table, where)
+            if not conditions:
+                raise LookupError("a deletion needs a condition")
+            return sa.delete(table).where(*conditions)
+
+
+def _taken(error: IntegrityError) -> str | None:
+    """Which unique value was taken, as ``table.column``; ``None`` for another kind of violation."""
+    match = _SQLITE_TAKEN.search(str(error.orig))
+    if match:
+        return match[1]
+    diagnosis = getattr(error.orig, "diag", None)
+    name = getattr(diagnosis, "constraint_name", None) or ""
+    table = getattr(diagnosis, "table_name", None) or ""
+    if getattr(error.orig, "sqlstate", None) != "23505":
+        return None
+    if name.startswith("uq_"):
+        return f"{table}.{name.removeprefix(f'uq_{table}_')}"
+    return f"{table}.{next(iter(metadata.tables[table].primary_key)).name}"
+
+
+def _config(connection: sa.Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    command.upgrade(_config(connection), "head")
+
+
+def _current(connection: sa.Connection) -> bool:
+    head = ScriptDirectory.from_config(_config(connection)).get_current_head()
+    return MigrationContext.configure(connection).get_current_revision() == head

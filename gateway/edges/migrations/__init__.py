@@ -1,0 +1,1 @@
+"""Alembic migrations, run by ``edges.database`` under a lock; there is no configuration file."""

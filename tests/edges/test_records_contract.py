@@ -1,0 +1,197 @@
+"""One contract for Records: SQLite, and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.edges.database import Database
+from gateway.ports import Delete, Insert, Update
+from gateway.reasons import RecordsUnavailable, Stale, Taken
+from tests.servers import PostgresServer, free_port, postgres_server
+
+NOW = datetime(2026, 3, 2, 9, 30, 15, 123456, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'records.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    name = f"test_{free_port()}_{time.monotonic_ns()}"
+    subprocess.run(
+        ["psql", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-qc", f"CREATE DATABASE {name}"],
+        check=True,
+    )
+    return server.url.rpartition("/")[0] + "/" + name
+
+
+@pytest.fixture
+async def records(url: str) -> AsyncIterator[Database]:
+    database = Database(url)
+    await database.migrate()
+    yield database
+    await database.close()
+
+
+def account(number: int, **changes: Any) -> Insert:
+    values: dict[str, Any] = {
+        "id": f"acc_{number}",
+        "national_id": f"8{number:011d}",
+        "family_name": "D’ALMÉIDA",
+        "given_name": "Inès",
+        "mail": f"p{number}@example.test",
+        "mail_key": f"p{number}@example.test",
+        "password_must_change": False,
+        "origin": "strong",
+        "space_default": "liberal",
+        "created_at": NOW,
+        "updated_at": NOW,
+        "version": 1,
+    }
+    return Insert("accounts", values | changes)
+
+
+async def test_rows_come_back_as_written(records: Database) -> None:
+    """Text keeps its accents, absence stays absence, instants are aware and UTC."""
+    paris = timezone(timedelta(hours=1))
+    await records.write(account(1, last_sign_in_at=NOW.astimezone(paris)))
+    (row,) = await records.find("accounts", {"id": "acc_1"})
+    assert row["family_name"] == "D’ALMÉIDA"
+    assert row["profession"] is None
+    assert row["password_must_change"] is False
+    assert row["last_sign_in_at"] == NOW
+    assert isinstance(row["last_sign_in_at"], datetime)
+    assert row["last_sign_in_at"].tzinfo is UTC
+
+
+async def test_naive_instants_are_refused(records: Database) -> None:
+    """An instant without zone is a programming error, not a guess."""
+    with pytest.raises((ValueError, RecordsUnavailable)):
+        await records.write(account(1, created_at=datetime(2026, 1, 1)))  # noqa: DTZ001
+
+
+async def test_find_conditions_order_and_limit(records: Database) -> None:
+    """Equality, membership, absence, both directions, and a limit."""
+    await records.write(*(account(n, profession="10" if n % 2 else None) for n in range(1, 6)))
+    ids = [row["id"] for row in await records.find("accounts", {"profession": None}, order=("id",))]
+    assert ids == ["acc_2", "acc_4"]
+    ids = [row["id"] for row in await records.find("accounts", {"id": ["acc_1", "acc_5", "acc_9"]}, order=("-id",))]
+    assert ids == ["acc_5", "acc_1"]
+    assert len(await records.find("accounts", {}, limit=3)) == 3
+    assert await records.find("accounts", {"id": []}) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"national_id": "800000000001"}, "accounts.national_id"),
+        ({"mail_key": "p1@example.test"}, "accounts.mail_key"),
+        ({"id": "acc_1"}, "accounts.id"),
+    ],
+)
+async def test_r17_r18_taken_says_which_value(records: Database, changes: dict[str, Any], key: str) -> None:
+    """A second row with a unique value is refused, by name, and nothing of its write stays."""
+    await records.write(account(1))
+    with pytest.raises(Taken) as error:
+        await records.write(
+            Insert("scopes", {"id": "s", "kind": "service", "name": "S", "updated_at": NOW, "version": 1}),
+            account(2, **changes),
+        )
+    assert error.value.key == key
+    assert await records.find("scopes", {}) == ()
+
+
+async def test_stale_update_undoes_all(records: Database) -> None:
+    """An update whose row moved on fails, and takes the whole write with it."""
+    await records.write(account(1))
+    with pytest.raises(Stale):
+        await records.write(account(2), Update("accounts", {"version": 3}, {"id": "acc_1", "version": 2}))
+    assert len(await records.find("accounts", {})) == 1
+
+
+async def test_delete_removes_what_matches(records: Database) -> None:
+    """Deletion needs a condition and counts nothing as fine."""
+    await records.write(account(1))
+    await records.write(Delete("accounts", {"id": "nobody"}))
+    with pytest.raises(LookupError):
+        await records.write(Delete("accounts", {}))
+    await records.write(Delete("accounts", {"id": "acc_1"}))
+    assert await records.find("accounts", {}) == ()
+
+
+async def test_unknown_names_are_programming_errors(records: Database) -> None:
+    """A table or column that does not exist raises LookupError, not a database error."""
+    for call in (records.find("nothing", {}), records.find("accounts", {"x": 1}), records.write(Insert("x", {}))):
+        with pytest.raises(LookupError):
+            await call
+
+
+async def test_r17_twenty_creations_at_once_one_account(records: Database) -> None:
+    """Of twenty writers with one national identifier exactly one succeeds; the others learn why."""
+    inserts = [account(n, national_id="899700000007") for n in range(20)]
+    results = await asyncio.gather(*(records.write(one) for one in inserts), return_exceptions=True)
+    assert [type(result) for result in results].count(type(None)) == 1
+    assert all(result is None or isinstance(result, Taken) for result in results)
+
+
+async def test_migrations_are_idempotent(records: Database) -> None:
+    """A second migration changes nothing, and the schema is then current."""
+    await records.migrate()
+    assert await records.is_current()
+
+
+async def test_processes_migrating_at_once(url: str) -> None:
+    """Three processes that start together on an empty database migrate it once and all succeed."""
+    program = (
+        "import asyncio, sys; from gateway.edges.database import Database\n"
+        "async def main():\n d = Database(sys.argv[1]); await d.migrate(); assert await d.is_current(); await d.close()\n"
+        "asyncio.run(main())"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", program, url]) for _ in range(3)]
+    assert [process.wait(60) for process in running] == [0, 0, 0]
+
+
+async def test_an_empty_database_is_not_current(url: str) -> None:
+    """Before the first migration the schema is not the one expected."""
+    database = Database(url)
+    assert not await database.is_current()
+    await database.close()
+
+
+async def test_r7_a_database_that_is_gone_is_unknown(tmp_path: Path) -> None:
+    """A PostgreSQL that was killed raises RecordsUnavailable within a few seconds and works again when it is back."""
+    with postgres_server(tmp_path) as server:
+        database = Database(server.url)
+        await database.migrate()
+        server.kill()
+        began = time.monotonic()
+        with pytest.raises(RecordsUnavailable):
+            await database.find("accounts", {})
+        with pytest.raises(RecordsUnavailable):
+            await database.write(account(1))
+        assert time.monotonic() - began < 7
+        server.start()
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                await database.write(account(1))
+                break
+            except RecordsUnavailable:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.1)
+        await database.close()
