@@ -154,6 +154,21 @@ class Signer(Protocol):
         """The raw r‖s signature (64 bytes) of SHA-256(data). Raises ``KeyUnavailable``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a certificate's revocation. ``revoked`` is ``None`` when nobody knows; ``why`` says why."""
+
+    revoked: bool | None
+    why: str = ""
+
+
+class RevocationView(Protocol):
+    """What is known of revoked certificates at this moment; answers from memory and never waits."""
+
+    def status(self, authority: str, serial: int, now: datetime) -> Standing:
+        """The standing of a serial number under the authority of this name (``providers.certificates.Authority``)."""
+
+
 class Audit(Protocol):
     """Where acts are written before they take effect. Raises ``RecordsUnavailable``: then the act must not happen."""
 

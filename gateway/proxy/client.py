@@ -104,10 +104,12 @@ _HOLD_ASKING, _HOLD_UPSTREAM, _HOLD_AHEAD = 1, 2, 4
 class Client(asyncio.Protocol):
     """Server side of one HTTP/1.1 connection. Times are those of the event loop."""
 
-    __slots__ = ("_answered", "_block", "_body", "_buffer", "_chunked_answer", "_close", "_door", "_effective", "_effective_for", "_expect",
-                 "_forward", "_framing_chunked", "_head", "_held", "_progress", "_received", "_request", "_sent",
-                 "_session", "_since", "_started", "_status", "_task", "_upstream", "_waits", "peer", "state",
-                 "transport", "until")  # fmt: skip
+    __slots__ = (
+        "_answered", "_block", "_body", "_buffer", "_chunked_answer", "_close", "_door", "_effective",
+        "_effective_for", "_expect", "_forward", "_framing_chunked", "_head", "_held", "_progress", "_received",
+        "_request", "_sent", "_session", "_since", "_started", "_status", "_task", "_upstream", "_waits", "peer",
+        "state", "transport", "until",
+    )  # fmt: skip
 
     def __init__(self, door: House, listener: str) -> None:
         self._door = door

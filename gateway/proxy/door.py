@@ -7,6 +7,7 @@ our own pages without a question; everything else is asked of the gate; nothing 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -73,6 +74,7 @@ class Door:
         )
         # A request id is 128 bits: a random start for this process, counted up. Unique, and not a secret.
         self._ident = int.from_bytes(ambient.token(16).encode()[:16], "big") >> 1
+        self._empty: asyncio.Event | None = None  # set when the last connection has left, while draining
         self._sweeper: asyncio.TimerHandle | None = None
 
     # Listeners
@@ -107,9 +109,10 @@ class Door:
             server.close()
         for client in list(self._clients):
             client.drain()
-        deadline = self.time() + grace
-        while self._clients and self.time() < deadline:
-            await asyncio.sleep(0.02)
+        if self._clients:
+            self._empty = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), grace)
         await self.close()
 
     async def close(self) -> None:
@@ -177,6 +180,8 @@ class Door:
             del self._addresses[address]
         self.meters.connections = len(self._clients)
         self._unlist(client)
+        if self._empty is not None and not self._clients:
+            self._empty.set()
 
     def belongs(self, client: Client) -> None:
         """From now on this connection carries requests of that session."""

@@ -179,9 +179,8 @@ def forwarded_certificate(fields: Fields) -> bytes | None:
             if not pem.startswith(begin) or not pem.endswith(end):
                 return None
             found.append(base64.b64decode(pem[len(begin) : -len(end)], validate=True))
-        for value in fields.all(b"x-ssl-client-der"):
-            if value:
-                found.append(base64.b64decode(value, validate=True))
+        handed = [value for value in fields.all(b"x-ssl-client-der") if value]
+        found += [base64.b64decode(value, validate=True) for value in handed]
     except (binascii.Error, ValueError):
         return None
     return found[0] if len(found) == 1 else None

@@ -82,7 +82,7 @@ async def test_rows_come_back_as_written(records: Database) -> None:
 async def test_naive_instants_are_refused(records: Database) -> None:
     """An instant without zone is a programming error, not a guess."""
     with pytest.raises((ValueError, RecordsUnavailable)):
-        await records.write(account(1, created_at=datetime(2026, 1, 1)))  # noqa: DTZ001
+        await records.write(account(1, created_at=datetime(2026, 1, 1)))
 
 
 async def test_find_conditions_order_and_limit(records: Database) -> None:

@@ -162,9 +162,7 @@ async def test_expect_100_is_answered_by_the_door_and_not_forwarded(rig: Rig) ->
 async def test_expect_is_not_encouraged_when_the_request_is_refused(rig: Rig) -> None:
     """A refused upload is refused before its body is asked for."""
     rig.gate.decision = Refuse(Reason.NOT_ALLOWED)
-    answer = await rig.say(
-        b"POST /x HTTP/1.1\r\nHost: vt.test\r\nContent-Length: 9999\r\nExpect: 100-continue\r\n\r\n"
-    )
+    answer = await rig.say(b"POST /x HTTP/1.1\r\nHost: vt.test\r\nContent-Length: 9999\r\nExpect: 100-continue\r\n\r\n")
     assert status(answer) == 403
     assert b"connection: close" in answer.lower()
     assert not rig.origin.heads
@@ -232,7 +230,9 @@ async def test_bytes_after_an_answer_never_reach_another_client(rig: Rig) -> Non
     """A second answer nobody asked for ends the upstream connection and goes nowhere."""
 
     async def two(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen"
+        )
         return True
 
     rig.origin.script = two
@@ -351,7 +351,12 @@ async def test_r2_page_challenge_is_a_redirect_with_the_way_back(rig: Rig) -> No
 
 @pytest.mark.parametrize(
     "line",
-    [b"Sec-Fetch-Mode: cors", b"Sec-Fetch-Dest: empty", b"X-Requested-With: XMLHttpRequest", b"Accept: application/json"],
+    [
+        b"Sec-Fetch-Mode: cors",
+        b"Sec-Fetch-Dest: empty",
+        b"X-Requested-With: XMLHttpRequest",
+        b"Accept: application/json",
+    ],
 )
 async def test_script_challenge_is_401_problem_json(rig: Rig, line: bytes) -> None:
     """A call that cannot show a page gets 401 with the address to sign in at."""
