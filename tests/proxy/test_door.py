@@ -579,7 +579,7 @@ async def test_drain_ends_requests_in_flight_and_says_goodbye(rig: Rig) -> None:
     await drained
     for writer in (busy, idle, socket):
         writer.close()
-    with pytest.raises(OSError, match="refused|Connect call failed"):
+    with pytest.raises(OSError, match=r"refused|Connect call failed"):
         await rig.open()
 
 
