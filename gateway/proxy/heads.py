@@ -132,7 +132,14 @@ def effective(peer: Peer, block: Block, settings: DoorSettings, given: str) -> t
         f"X-Forwarded-For: {chain}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: {given}\r\n"
         f'X-Forwarded-Port: {port}\r\nForwarded: for={node};host="{given}";proto={scheme}\r\n'
     ).encode("ascii")
+    described: list[str] = []
+    if settings.is_trusted(peer.address):  # a front proxy asks about the request that it describes (forward-auth)
+        for name in ("method", "host", "uri"):
+            value = fields.get(f"x-forwarded-{name}".encode())
+            if value is not None and value.isascii():
+                described.append(f"vtgw-original-{name}: {value.decode('ascii')}")
     lines = [
+        *described,
         f"vtgw-client: {client}",
         f"vtgw-scheme: {scheme}",
         f"vtgw-host: {given}",

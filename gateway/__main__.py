@@ -1,0 +1,43 @@
+"""``vt-gateway``: the command line. The only place that configures logging and decides exit codes.
+
+Exit codes: 0 done, 1 failed, 2 usage, 75 dependency not ready, 78 configuration error. Results on stdout, logs (JSON
+lines) on stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gateway import __version__
+from gateway.commands.card import card
+from gateway.commands.check import assertion, check
+from gateway.commands.demo import demo
+from gateway.commands.serve import migrate, serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="vt-gateway")
+def cli() -> None:
+    """The identity gateway in front of ViaTrajectoire.
+
+    \b
+    Examples:
+      vt-gateway demo                                a whole world on this machine
+      vt-gateway check --config gateway.toml         is this configuration right?
+      vt-gateway serve --config gateway.toml         run until SIGTERM
+    """
+
+
+for one in (serve, demo, check, migrate, card, assertion):
+    cli.add_command(one)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    cli(prog_name="vt-gateway")
+
+
+if __name__ == "__main__":
+    sys.exit(main())  # type: ignore[func-returns-value]

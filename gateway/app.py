@@ -1,0 +1,695 @@
+"""The composition root: settings in, running listeners out. The only room that knows every other.
+
+What opens here closes here, in reverse. Nothing listens before everything it needs is there; what is needed and
+missing stops the start with its name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from gateway import html, ops
+from gateway.accounts.account import Account
+from gateway.accounts.password import Passwords
+from gateway.accounts.register import Register
+from gateway.answer import Answers
+from gateway.assertion import Audience, Mint
+from gateway.edges.card_tls import CardTls, card_context
+from gateway.edges.database import Database
+from gateway.edges.journal import Journal
+from gateway.edges.keys import FileSigner, Secrets, ensure_assertion_key, ensure_secret, key_set
+from gateway.edges.revocation import Revocation
+from gateway.edges.senders import FileSender, HttpSmsSender, SmtpRelay, SmtpSender
+from gateway.edges.stores import AnyStore, open_store
+from gateway.edges.tls import client_context, public_context
+from gateway.gate import Gate
+from gateway.identity import Space
+from gateway.pages.app import make_app
+from gateway.pages.base import Charter, Contact, House
+from gateway.policy.book import book_of
+from gateway.policy.decision import Challenge, Forward, Rules
+from gateway.policy.establishments import Defaults, EstablishmentPolicy, PolicyBook
+from gateway.policy.routes import Route, RouteClass, RouteTable
+from gateway.policy.throttle import Pace
+from gateway.ports import Ambient, Sender
+from gateway.providers.base import Provider
+from gateway.providers.certificates import CardTrust, CardType, trust_of
+from gateway.providers.oidc import OidcSettings, OpenIdProvider
+from gateway.providers.otp import CodePolicy, CodeSettings, PasswordAndCode
+from gateway.providers.smartcard import CardSettings, Smartcard
+from gateway.proxy.door import Door
+from gateway.proxy.headers import Names
+from gateway.proxy.limits import AccessEvent, Backend, DoorSettings, Limits
+from gateway.proxy.pool import pages_connector
+from gateway.reasons import GatewayError, Reason, RecordsUnavailable
+from gateway.request import BadTarget, Fields, Peer, RequestHead, canonical_path
+from gateway.session.keeper import Keeper
+from gateway.session.model import Lifetimes
+from gateway.settings import Settings
+from gateway.settings.model import BackendSection, Listener
+
+_BOOK_EVERY = 3.0  # seconds between two readings of the policy (R83: at most 5 s)
+_log = structlog.get_logger("gateway")
+_access = structlog.get_logger("gateway.access")
+
+
+class StartError(Exception):
+    """The gateway cannot start; the message says which setting or dependency, in one line."""
+
+
+class PolicyDesk:
+    """The policy in force: an immutable book, replaced whole every few seconds (R83)."""
+
+    def __init__(self, records: Database, defaults: Defaults, shared_idle: timedelta) -> None:
+        self._records = records
+        self._defaults = defaults
+        self._shared_idle = shared_idle
+        self.book = PolicyBook(defaults)
+
+    async def refresh(self) -> None:
+        scopes = await self._records.find("scopes", {}, order=("id",))
+        switches = await self._records.find("switches", {}, order=("effective_from",))
+        self.book = book_of(self._defaults, scopes, switches)
+
+    def policy(self, account: Account, now: datetime) -> EstablishmentPolicy:
+        return self.book.policy(account.scopes, now)
+
+    def strong(self, account: Account, now: datetime) -> bool:
+        return self.policy(account, now).strong
+
+    def lifetimes(self, account: Account, now: datetime, *, shared: bool) -> Lifetimes:
+        found = self.policy(account, now).lifetimes
+        return replace(found, idle=min(found.idle, self._shared_idle)) if shared else found
+
+    def for_account(self, account: Account, now: datetime) -> CodePolicy:
+        found = self.policy(account, now)
+        return CodePolicy(found.strong, found.code_validity, found.channels)
+
+
+class Gateway:
+    """One worker: ``start`` opens everything, ``stop`` closes it, in reverse."""
+
+    def __init__(self, settings: Settings, *, ambient: Ambient) -> None:
+        self.settings = settings
+        self._ambient = ambient
+        self._stack = contextlib.AsyncExitStack()
+        self.door: Door
+        self.records: Database
+        self._store: AnyStore
+        self._revocation: Revocation | None = None
+        self._draining = False
+
+    async def start(self) -> None:
+        """Open everything; raises ``StartError`` with what is wrong, and leaves nothing open then."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Drain: readiness fails first, requests in flight end, then everything closes."""
+        self._draining = True
+        await self.door.drain(self.settings.gateway.drain if grace is None else grace)
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        settings, ambient = self.settings, self._ambient
+        state = settings.gateway.state_dir
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        secrets = Secrets(settings.secrets.key_file or ensure_secret(state / "gateway.key"))
+        signers = self._signers(state)
+        records = self.records = Database(settings.records.url or f"sqlite:///{state / 'records.db'}")
+        self._stack.push_async_callback(records.close)
+        await self._schema(records)
+        store = self._store = open_store(settings.store.url or f"sqlite:///{state / 'store.db'}", ambient)
+        self._stack.push_async_callback(store.close)
+        await store.start()
+
+        desk = await self._desk(records)
+        keeper = Keeper(store, store, ambient)
+        register = Register(records, ambient)
+        journal = Journal(records)
+        terms = charter(settings)
+        mint = Mint(
+            signers[0],
+            ambient,
+            settings.gateway.public_url,
+            [_audience(name, one) for name, one in settings.backends.items()],
+            settings.gateway.header_prefix,
+            settings.assertion.header,
+        )
+        gate = Gate(
+            ambient=ambient,
+            routes=_routes(settings),
+            keeper=keeper,
+            register=register,
+            mint=mint,
+            book=lambda: desk.book,
+            rules=Rules(terms.stamp, timedelta(days=settings.dormancy.days)),
+            background_paths=settings.session.background_paths,
+            gone=lambda digest: self.door.cut(digest),
+        )
+        store.listen(gate.heard)
+        passwords = Passwords(memory=settings.password.hash_memory_kib, threads=settings.password.hash_threads)
+        self._stack.callback(passwords.close)
+        senders = self._senders()
+        http = await self._http()
+        pinned = trust(settings)
+        providers: dict[str, Provider] = {}
+        oidc = self._oidc(http, ambient)
+        if oidc is not None:
+            providers["psc"] = oidc
+        if pinned is not None:
+            providers["card"] = await self._card(pinned, ambient, state)
+        providers["password"] = PasswordAndCode(
+            accounts=register,
+            passwords=passwords,
+            store=store,
+            ambient=ambient,
+            senders=senders,
+            rules=desk,
+            audit=journal,
+            key=secrets.key("codes"),
+            settings=_code_settings(settings),
+        )
+        for space, methods in _methods(settings).items():
+            if not any(method in providers for method in methods):
+                raise StartError(f"methods: no configured means opens the space {space.value}")
+        house = self._house(
+            store=store, keeper=keeper, register=register, providers=providers, passwords=passwords, desk=desk,
+            journal=journal, senders=senders, charter=terms, secrets=secrets, oidc=oidc, gate=gate,
+            keys=key_set(signers),
+        )  # fmt: skip
+        await self._open_door(house, gate, pinned)
+        await self._open_management()
+        self._background(desk, gate)
+        _log.info("serving", public=settings.listen.public.address, url=settings.gateway.public_url)
+
+    # Parts
+
+    def _signers(self, state: Path) -> list[FileSigner]:
+        settings = self.settings.assertion
+        key = settings.key.removeprefix("file:")
+        try:
+            paths = [Path(key) if key else ensure_assertion_key(state / "assertion.pem")]
+            paths += [Path(one.removeprefix("file:")) for one in settings.previous]
+            return [FileSigner(path) for path in paths]
+        except GatewayError as error:
+            raise StartError(f"assertion.key: {error}") from error
+
+    async def _schema(self, records: Database) -> None:
+        """SQLite is migrated here; a PostgreSQL waits for ``vt-gateway migrate``."""
+        url = self.settings.records.url
+        try:
+            if not url or url.startswith("sqlite:"):
+                await records.migrate()
+            elif not await records.is_current():
+                raise StartError("records.url: the schema is not current; run vt-gateway migrate")
+        except RecordsUnavailable as error:
+            raise StartError(f"records.url: {error}") from error
+
+    async def _desk(self, records: Database) -> PolicyDesk:
+        settings = self.settings
+        defaults = Defaults(
+            mandatory_from=settings.strong.mandatory_from,
+            code_validity=timedelta(seconds=settings.otp.code_validity),
+            second_factor_memory=timedelta(seconds=settings.otp.second_factor_memory),
+            channels=settings.otp.channels,
+            lifetimes=Lifetimes(timedelta(seconds=settings.session.absolute), timedelta(seconds=settings.session.idle)),
+        )
+        desk = PolicyDesk(records, defaults, timedelta(seconds=settings.session.idle_shared))
+        await desk.refresh()
+        return desk
+
+    def _senders(self) -> dict[str, Sender]:
+        senders: dict[str, Sender] = {}
+        smtp, sms = self.settings.smtp, self.settings.sms
+        if smtp is not None:
+            relay = SmtpRelay(
+                smtp.host,
+                smtp.port,
+                smtp.security,
+                smtp.from_,
+                smtp.envelope_from,
+                smtp.username,
+                smtp.password.reveal() if smtp.password else None,
+                smtp.timeout,
+            )
+            senders["mail"] = SmtpSender(relay, client_context(smtp.ca) if smtp.security != "none" else None)
+        if sms.sender == "generic_http" and sms.url is not None:
+            senders["sms"] = HttpSmsSender(sms.url, sms.token.reveal() if sms.token else None, sms.timeout)
+        elif sms.sender == "file" and sms.file is not None:
+            senders["sms"] = FileSender(sms.file)
+        return senders
+
+    async def _http(self) -> aiohttp.ClientSession:
+        """Calls to Pro Santé Connect: no cookies, nothing decoded for us, its own verified TLS."""
+        psc = self.settings.psc
+        context = client_context(psc.ca, psc.client_certificate, psc.client_key) if psc else client_context(None)
+        session = aiohttp.ClientSession(
+            cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(ssl=context, limit=32)
+        )
+        self._stack.push_async_callback(session.close)
+        return session
+
+    def _oidc(self, http: aiohttp.ClientSession, ambient: Ambient) -> OpenIdProvider | None:
+        psc, gateway = self.settings.psc, self.settings.gateway
+        if psc is None:
+            return None
+        return OpenIdProvider(
+            OidcSettings(
+                issuer=psc.issuer,
+                discovery_url=psc.discovery_url,
+                client_id=psc.client_id,
+                client_secret=psc.client_secret.reveal() if psc.client_secret else None,
+                client_auth=psc.client_auth,
+                redirect_uri=f"{gateway.public_url}{gateway.prefix}/sign-in/psc/callback",
+                post_logout_redirect_uri=f"{gateway.public_url}{gateway.prefix}/signed-out",
+                scope=psc.scope,
+                acr_values=psc.acr_values,
+                min_acr=psc.min_acr,
+                acr_when_missing=psc.acr_when_missing,
+                algorithms=psc.id_token_algs,
+                session_cap=timedelta(seconds=psc.session_cap),
+                accept_test_ids=psc.accept_test_ids,
+            ),
+            http,
+            ambient,
+        )
+
+    async def _card(self, trust: CardTrust, ambient: Ambient, state: Path) -> Smartcard:
+        settings = self.settings
+        card = settings.card
+        assert card is not None  # noqa: S101 - trust comes from this section
+        pinned = {one.name: one.certificate for one in trust.authorities}
+        revocation = Revocation(card.crl, pinned, ambient, refresh=card.crl_refresh, keep=state / "crl")
+        self._stack.push_async_callback(revocation.close)
+        await revocation.start()
+        self._revocation = revocation
+        accept = {
+            Space.LIBERAL: frozenset(CardType(one) for one in card.accept_liberal),
+            Space.PROFESSIONNEL: frozenset(CardType(one) for one in card.accept_etablissement),
+        }
+        origins = settings.gateway.card_url
+        return Smartcard(CardSettings(origins, settings.gateway.prefix, accept), trust, revocation)
+
+    def _house(
+        self,
+        *,
+        store: AnyStore,
+        keeper: Keeper,
+        register: Register,
+        providers: Mapping[str, Provider],
+        passwords: Passwords,
+        desk: PolicyDesk,
+        journal: Journal,
+        senders: Mapping[str, Sender],
+        charter: Charter,
+        secrets: Secrets,
+        oidc: OpenIdProvider | None,
+        gate: Gate,
+        keys: bytes,
+    ) -> House:
+        settings = self.settings
+
+        async def changed(account: str) -> None:
+            await store.publish(f"account:{account}")
+
+        psc = settings.psc
+        targets = [settings.gateway.public_url, *settings.gateway.card_url]
+        if psc is not None:
+            parts = urlsplit(psc.issuer)
+            targets.append(f"{parts.scheme}://{parts.netloc}")
+        return House(
+            prefix=settings.gateway.prefix,
+            public_url=settings.gateway.public_url,
+            card_urls=settings.gateway.card_url or (settings.gateway.public_url,),
+            form_targets=targets,
+            ambient=self._ambient,
+            store=store,
+            keeper=keeper,
+            register=register,
+            providers=providers,
+            methods=_methods(settings),
+            default_space=settings.gateway.default_space,
+            card_direct=settings.card is None or settings.card.button_target == "direct",
+            passwords=passwords,
+            rules=desk,
+            audit=journal,
+            mail=senders.get("mail"),
+            charter=charter,
+            links=settings.links,
+            contacts=[Contact(one.label, one.url, one.topics) for one in settings.support.contacts],
+            physicians=frozenset(settings.liberal.professions),
+            required_fields=frozenset(settings.account.required_fields),
+            generic_mailbox=settings.account.generic_mailbox,
+            least_bits=settings.password.min_entropy_bits,
+            dormancy=timedelta(days=settings.dormancy.days),
+            proof_life=timedelta(seconds=settings.registration.ttl),
+            form_life=timedelta(seconds=settings.registration.keep),
+            reset_life=timedelta(seconds=settings.reset.ttl),
+            csrf_key=secrets.key("forms"),
+            seal=secrets.seal,
+            unseal=secrets.unseal,
+            key_set=lambda: keys,
+            authorise=_authoriser(gate, settings),
+            changed=changed,
+            sign_out_elsewhere=oidc if psc is not None and psc.sign_out else None,
+        )
+
+    async def _open_door(self, house: House, gate: Gate, pinned: CardTrust | None) -> None:
+        settings = self.settings
+        runner = web.AppRunner(make_app(house), access_log=None, handle_signals=False, auto_decompress=False)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        server = runner.server
+        assert server is not None  # noqa: S101 - set up above
+        door = self.door = Door(
+            _door_settings(settings),
+            gate=gate,
+            answers=Answers(settings.gateway.public_url, settings.gateway.prefix, _error_page(house)),
+            backends=[_backend(name, one) for name, one in settings.backends.items()],
+            pages=pages_connector(server),
+            ambient=self._ambient,
+            log=_log_access if settings.log.access else lambda event: None,
+            failed=_log_failure,
+            spoofed=_log_spoofed,
+        )
+        self._stack.push_async_callback(gate.close)
+        self._stack.push_async_callback(door.close)
+        listen = settings.listen
+        await self._listen(door, listen.public, "public")
+        if listen.plain is not None:
+            await self._listen(door, listen.plain, "plain")
+        if listen.card is not None and pinned is not None:
+            await self._listen_card(door, listen.card, pinned)
+
+    async def _listen(self, door: Door, listener: Listener, name: str) -> None:
+        host, port = _address(listener.address)
+        tls: ssl.SSLContext | None = None
+        try:
+            if listener.certificate is not None and listener.key is not None:
+                tls = public_context(listener.certificate, listener.key)
+            await door.listen(host, port, name, tls)
+        except ssl.SSLError as error:
+            raise StartError(f"listen.{name}.certificate: {error}") from error
+        except OSError as error:
+            raise StartError(f"listen.{name}.address: {listener.address}: {error.strerror}") from error
+
+    async def _listen_card(self, door: Door, listener: Listener, trust: CardTrust) -> None:
+        host, port = _address(listener.address)
+        assert listener.certificate is not None and listener.key is not None  # noqa: S101 - checked by settings
+        pinned = [one.certificate for one in trust.authorities]
+        try:
+            context = card_context(listener.certificate, listener.key, pinned)
+            handshake = self.settings.limits.handshake
+            server = await asyncio.get_running_loop().create_server(
+                lambda: CardTls(context, lambda: door.factory("card"), handshake), host, port, backlog=1024
+            )
+        except OSError as error:
+            raise StartError(f"listen.card.address: {listener.address}: {error.strerror}") from error
+        door.adopt(server)
+
+    async def _open_management(self) -> None:
+        host, port = _address(self.settings.listen.management.address)
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Collector(self))
+        app = ops.make_app(self._checks(), registry)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise StartError(f"listen.management.address: {host}:{port}: {error.strerror}") from error
+
+    def _checks(self) -> dict[str, ops.Check]:
+        async def store() -> str | None:
+            try:
+                await self._store.read("ready")
+            except GatewayError as error:
+                return error.reason.value
+            return None
+
+        async def records() -> str | None:
+            try:
+                return None if await self.records.is_current() else "schema"
+            except GatewayError as error:
+                return error.reason.value
+
+        async def draining() -> str | None:
+            return "draining" if self._draining else None
+
+        async def cards() -> str | None:
+            return self._revocation.missing(self._ambient.now()) if self._revocation else None
+
+        return {"draining": draining, "store": store, "records": records, "revocation": cards}
+
+    def _background(self, desk: PolicyDesk, gate: Gate) -> None:
+        async def keep_book() -> None:
+            while True:
+                await asyncio.sleep(_BOOK_EVERY)
+                try:
+                    await desk.refresh()
+                except (GatewayError, ValueError) as error:
+                    _log.warning("policy not refreshed", error=str(error))
+
+        task = asyncio.get_running_loop().create_task(keep_book(), name="policy book")
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._stack.push_async_callback(end)
+
+
+# --- from settings to values ------------------------------------------------------------------------------------------
+
+
+def _methods(settings: Settings) -> dict[Space, Sequence[str]]:
+    order = ("card", "psc", "password")
+    return {
+        Space.LIBERAL: [one for one in order if one in settings.methods.liberal],
+        Space.PROFESSIONNEL: [one for one in order if one in settings.methods.etablissement],
+    }
+
+
+def _routes(settings: Settings) -> RouteTable:
+    default = settings.gateway.default_space
+    return RouteTable(
+        [Route(one.path, RouteClass(one.class_), one.backend, one.space or default) for one in settings.routes]
+    )
+
+
+def _audience(name: str, backend: BackendSection) -> Audience:
+    return Audience(name, backend.audience, None if backend.claims is None else frozenset(backend.claims))
+
+
+def charter(settings: Settings) -> Charter:
+    path = settings.charter.file
+    shipped = files("gateway").joinpath("templates", "charter_text.html")
+    return Charter(settings.charter.version, (path.read_text("utf-8") if path else shipped.read_text("utf-8")))
+
+
+def trust(settings: Settings) -> CardTrust | None:
+    card = settings.card
+    if card is None:
+        return None
+    try:
+        return trust_of(
+            [path.read_bytes() for path in card.trust],
+            test=card.environment == "test",
+            hard=card.revocation == "hard",
+            policies=card.policies,
+            accept_adeli=card.accept_adeli,
+        )
+    except ValueError as error:
+        raise StartError(f"card.trust: {error}") from error
+
+
+def _code_settings(settings: Settings) -> CodeSettings:
+    otp, login = settings.otp, settings.login
+    return CodeSettings(
+        digits=otp.digits,
+        max_wrong=otp.max_wrong,
+        resend_delay=timedelta(seconds=otp.resend_delay),
+        max_sends_per_attempt=otp.max_sends_per_attempt,
+        max_sends_per_day=otp.max_sends_per_day,
+        requires_prior_strong=otp.requires_prior_strong,
+        pace=Pace(login.delay_after, timedelta(seconds=login.delay), login.max_failures_24h),
+        address_pace=Pace(after=1_000_000, most=login.max_failures_per_address),
+    )
+
+
+def _backend(name: str, section: BackendSection) -> Backend:
+    parts = urlsplit(section.url)
+    return Backend(
+        name=name,
+        scheme=parts.scheme,
+        host=parts.hostname or "",
+        port=parts.port or (443 if parts.scheme == "https" else 80),
+        tls=client_context(section.ca) if parts.scheme == "https" else None,
+        connect_timeout=section.connect_timeout,
+        first_byte_timeout=section.first_byte_timeout,
+        idle_timeout=section.idle_timeout,
+        max_connections=section.max_connections,
+    )
+
+
+def _door_settings(settings: Settings) -> DoorSettings:
+    gateway, limits = settings.gateway, settings.limits
+    origins = [gateway.public_url, *gateway.card_url]
+    hosts = {(urlsplit(one).hostname or "").lower() for one in origins} | {host.lower() for host in gateway.hosts}
+    return DoorSettings(
+        names=Names.of(gateway.header_prefix, settings.assertion.header),
+        hosts=frozenset(hosts),
+        public_authority=urlsplit(gateway.public_url).netloc,
+        prefix=gateway.prefix,
+        trusted=tuple(ipaddress.ip_network(one) for one in settings.forwarded.trusted),
+        limits=Limits(**limits.model_dump()),
+        origins=frozenset(one.lower() for one in (gateway.public_url, *settings.proxy.websocket_origins)),
+        frame_ancestors=settings.proxy.frame_ancestors,
+    )
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _error_page(house: House) -> Callable[[int, str, str, str], str]:
+    """The HTML of the door's own refusals, in the same clothes as every page."""
+    version = html.static("style.css")[1], html.static("logo.svg")[1]
+
+    class Page:
+        prefix = house.prefix
+        csrf = ""
+        account = None
+        links = house.links
+        contacts = house.contacts
+
+        @staticmethod
+        def static(name: str) -> str:
+            return f"{house.prefix}/static/{name}?v={version[0 if name == 'style.css' else 1]}"
+
+    def page(status: int, sentence: str, advice: str, reference: str) -> str:
+        lines = (advice, *(() if status < 500 else ("Vous n'avez pas été déconnecté.",)))
+        return html.render("message", page=Page, title=sentence, lines=lines, actions=(), reference=reference)
+
+    return page
+
+
+def _authoriser(
+    gate: Gate, settings: Settings
+) -> Callable[[str, str, str, Sequence[str], str], Awaitable[tuple[int, Mapping[str, str]]]]:
+    """The gate's answer about a request that a front proxy describes: 200 with headers, 401 or 403."""
+
+    async def authorise(
+        method: str, host: str, uri: str, cookies: Sequence[str], request_id: str
+    ) -> tuple[int, Mapping[str, str]]:
+        try:
+            path = canonical_path(uri.encode("ascii"))
+        except (BadTarget, UnicodeEncodeError):
+            return 403, {}
+        fields = Fields(tuple((b"cookie", line.encode("latin-1", "replace")) for line in cookies))
+        head = RequestHead(
+            method or "GET",
+            uri.encode("ascii"),
+            path,
+            fields,
+            host,
+            "https",
+            "",
+            Peer("", 0, "plain", True),
+            request_id,
+        )
+        decision = gate.at_once(head) or await gate.admit(head)
+        if isinstance(decision, Forward):
+            lines = decision.stamp.decode("ascii").split("\r\n")
+            return 200, dict(line.split(": ", 1) for line in lines if line)
+        if isinstance(decision, Challenge):
+            sign_in = f"{settings.gateway.public_url}{settings.gateway.prefix}/sign-in?space={decision.space.value}"
+            return (403 if decision.to == "charter" else 401), {"Location": sign_in, "X-Reason": decision.reason.value}
+        down = decision.reason in (Reason.STORE_DOWN, Reason.RECORDS_DOWN, Reason.KEY_DOWN, Reason.INTERNAL)
+        return (503 if down else 403), {"X-Reason": decision.reason.value}
+
+    return authorise
+
+
+def _log_access(event: AccessEvent) -> None:
+    _access.info(
+        "request",
+        id=event.request_id,
+        client=event.client,
+        method=event.method,
+        path=event.path,
+        status=event.status,
+        backend=event.backend,
+        session=event.session[:12] if event.session else None,
+        reason=event.reason.value if event.reason else None,
+        sent=event.sent,
+        received=event.received,
+        ms=round(event.seconds * 1000, 2),
+    )
+
+
+def _log_failure(error: Exception, head: RequestHead) -> None:
+    _log.error("a judgement failed", id=head.request_id, error=f"{type(error).__name__}: {error}")
+
+
+def _log_spoofed(peer: Peer) -> None:
+    _log.warning("certificate header from an untrusted peer", client=peer.address)
+
+
+class _Collector:
+    """The door's plain numbers, as metrics with bounded labels."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def collect(self) -> list[Metric]:
+        meters = self._gateway.door.meters
+        requests = CounterMetricFamily("vtgw_requests", "Requests by status", labels=["status"])
+        for status, count in meters.statuses.items():
+            requests.add_metric([str(status)], count)
+        refusals = CounterMetricFamily("vtgw_refusals", "Requests by reason of refusal", labels=["reason"])
+        for reason, count in meters.reasons.items():
+            refusals.add_metric([reason], count)
+        found: list[Metric] = [requests, refusals]
+        for name, text, value in (
+            ("vtgw_bytes_in", "Bytes of request bodies", meters.bytes_in),
+            ("vtgw_bytes_out", "Bytes sent to clients", meters.bytes_out),
+            ("vtgw_retries", "Requests sent again on a new connection", meters.retries),
+            ("vtgw_upstream_opened", "Connections opened to backends", meters.upstream_opened),
+            ("vtgw_request_seconds", "Time spent on requests", meters.seconds),
+            ("vtgw_tunnels", "WebSockets opened", meters.tunnels),
+        ):
+            counter = CounterMetricFamily(name, text)
+            counter.add_metric([], value)
+            found.append(counter)
+        connections = GaugeMetricFamily("vtgw_connections", "Open client connections")
+        connections.add_metric([], meters.connections)
+        found.append(connections)
+        revocation = self._gateway._revocation
+        if revocation is not None:
+            ages = GaugeMetricFamily("vtgw_crl_age_seconds", "Age of revocation lists", labels=["authority"])
+            for name, age in revocation.ages(self._gateway._ambient.now()).items():
+                ages.add_metric([name], age)
+            found.append(ages)
+        return found

@@ -1,0 +1,87 @@
+"""The people and places of the demo. All invented; numbers are in the range of test persons, with valid keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Someone:
+    """One person: what they hold, and the account they may have."""
+
+    key: str
+    idnat: str | None
+    family_name: str
+    given_name: str
+    profession: str
+    mail: str
+    title: str = "Médecin"
+    specialty: str = ""
+    role: str = ""
+    category: str = "C"
+    mode: str = "S"
+    card: str | None = None  # cps | cpf | cpe | cpa
+    structure: str = ""
+    psc: bool = True
+    adeli: str | None = None
+    username: str | None = None
+    password: str | None = None
+    phone: str | None = None
+    origin: str = "strong"
+    scopes: Sequence[str] = ()
+
+    @property
+    def rpps(self) -> str | None:
+        return self.idnat[1:] if self.idnat and self.idnat.startswith("8") else None
+
+    @property
+    def login(self) -> str | None:
+        return self.username or self.idnat
+
+
+PEOPLE: tuple[Someone, ...] = (
+    Someone("dr-martin", "899700000005", "Martin", "Claire", "10", "claire.martin@example.test", specialty="SM54",
+            mode="L", card="cps"),
+    Someone("dr-bernard", "899700100011", "Bernard", "Luc", "10", "luc.bernard@example.test", specialty="SM26", mode="L",
+            card="cps", password="Trajet-du-12-Mars"),
+    Someone("dr-petit", "899700100029", "Petit", "Anne", "10", "anne.petit@example.test", specialty="SM54", mode="L",
+            card="cps", adeli="069209997", password="Petit-matin-a-7h"),
+    Someone("nurse-durand", "899700100037", "Durand", "Inès", "60", "ines.durand@example.test", title="Infirmier",
+            mode="L", card="cps"),
+    Someone("secretary-moreau", "3690780028/000000042", "Moreau", "Léa", "", "lea.moreau@example.test", title="",
+            card="cpe", structure="1690780028", role="331"),
+    Someone("agent-leroy", None, "Leroy", "Paul", "", "paul.leroy@example.test", title="", psc=False, username="pleroy",
+            password="Accueil-ouvert-9h", phone="+33612345678", origin="referent", scopes=("ehpad-glycines",)),
+    Someone("social-roux", "899700100045", "Roux", "Sam", "99", "sam.roux@example.test", title="", role="331"),
+    Someone("student-faure", "899700100052", "Faure", "Zoé", "10", "zoe.faure@example.test", category="E", card="cpf"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Place:
+    """A scope and the policy it sets."""
+
+    id: str
+    parent: str | None
+    kind: str
+    name: str
+    finess: str | None = None
+    code_validity: int | None = None
+    channels: str | None = None
+    state: str | None = None  # a switch since the pilots
+    derogation: bool = False
+
+
+PLACES: tuple[Place, ...] = (
+    Place("nation", None, "nation", "France"),
+    Place("aura", "nation", "region", "Auvergne-Rhône-Alpes"),
+    Place("rhone", "aura", "departement", "Rhône"),
+    Place("exemple-sante", "rhone", "entite", "Exemple Santé", "690000013"),
+    Place("ehpad-glycines", "exemple-sante", "etablissement", "EHPAD Les Glycines", "690780010", 28_800, "mail,sms",
+          "strong"),
+    Place("ssr-lac", "exemple-sante", "etablissement", "SSR du Lac", "690780028", 600, "mail", "strong"),
+    Place("ch-exemple", "exemple-sante", "etablissement", "CH de l'Exemple", "690780036", None, "mail", "password_only",
+          True),
+    Place("ch-exemple-geriatrie", "ch-exemple", "service", "Gériatrie", None, None, None, "strong"),
+)  # fmt: skip

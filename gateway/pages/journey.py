@@ -1,0 +1,89 @@
+"""The way through sign-in, without the road: what comes next, decided from values. Pure.
+
+Universal checks (who may come in at all, in this space, at this level) live here and in ``policy.decision``; never
+inside one provider. The policy is read again at the end of a sign-in, not at its beginning (R90).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.accounts.account import Account, Standing
+from gateway.identity import Assurance, Proof, Space
+from gateway.reasons import Reason
+
+_LONGEST_RETURN = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrive:
+    """The session may open for this account."""
+
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A strong proof of somebody without account: the form of the first connection (R10)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Not this way."""
+
+    reason: Reason
+
+
+Step = Arrive | Register | Stop
+
+
+def next_step(
+    proof: Proof,
+    account: Account | None,
+    space: Space,
+    *,
+    strong: bool,
+    physicians: frozenset[str],
+    dormancy: timedelta,
+    now: datetime,
+) -> Step:
+    """What a proof leads to. ``strong``: whether this person's scopes ask more than a password, now."""
+    substantial = proof.assurance is Assurance.SUBSTANTIAL
+    # (1) the médecin libéral space is for physicians (R33); a student's card or category gives no profession
+    professions = {proof.identity.profession, *(proof.identity.claims.get("professions", "").split(","))}
+    if account is not None and not substantial:
+        professions.add(account.profession)
+    if space is Space.LIBERAL and not professions & physicians:
+        return Stop(Reason.NOT_A_PHYSICIAN)
+    # (2) an account is created by a strong proof alone, never by a password (R10)
+    if account is None:
+        if not substantial:
+            return Stop(Reason.WRONG_CREDENTIALS)
+        if proof.identity.id is None or proof.identity.id.kind == "raw":
+            return Stop(Reason.NO_ACCOUNT)
+        return Register()
+    # (3) a suspended account stays out; a dormant one is woken by a strong proof (R97)
+    standing = account.standing(now, dormancy)
+    if standing is Standing.SUSPENDED:
+        return Stop(Reason.ACCOUNT_SUSPENDED)
+    if standing is Standing.DORMANT and not substantial:
+        return Stop(Reason.ACCOUNT_DORMANT)
+    # (4) the policy of this very moment (R90)
+    if strong and proof.assurance < Assurance.TRANSITION:
+        return Stop(Reason.LEVEL_TOO_LOW)
+    return Arrive(account)
+
+
+def safe_return(text: str | None, prefix: str) -> str:
+    """An own path with its query, or the home (R2): no other host in any disguise, and none of our own pages."""
+    if not text or len(text) > _LONGEST_RETURN or not text.isascii():
+        return "/"
+    if not text.startswith("/") or text.startswith("//") or "\\" in text:
+        return "/"
+    if any(ord(character) <= 32 or ord(character) == 127 for character in text):
+        return "/"
+    path = text.partition("?")[0].partition("#")[0]
+    if path == prefix or path.startswith(prefix + "/") or "#" in text:
+        return "/"
+    return text
