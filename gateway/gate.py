@@ -170,7 +170,7 @@ class Gate:
 
     async def _stamp(self, entry: _Entry, backend: str, now: datetime) -> Forward:
         prepared = entry.stamps.get(backend)
-        if prepared is None or not prepared[0].usable(now):
+        if prepared is None or not prepared[0].usable(now) or now >= prepared[0].renew_at:
             prepared = entry.stamps[backend] = await self._minted(entry, backend, now)
         return prepared[1]
 

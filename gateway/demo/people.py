@@ -46,7 +46,7 @@ PEOPLE: tuple[Someone, ...] = (
     Someone("dr-bernard", "899700100011", "Bernard", "Luc", "10", "luc.bernard@example.test", specialty="SM26", mode="L",
             card="cps", password="Trajet-du-12-Mars"),
     Someone("dr-petit", "899700100029", "Petit", "Anne", "10", "anne.petit@example.test", specialty="SM54", mode="L",
-            card="cps", adeli="069209997", password="Petit-matin-a-7h"),
+            card="cps", adeli="069209997", password="Bon-matin-des-7h"),
     Someone("nurse-durand", "899700100037", "Durand", "Inès", "60", "ines.durand@example.test", title="Infirmier",
             mode="L", card="cps"),
     Someone("secretary-moreau", "3690780028/000000042", "Moreau", "Léa", "", "lea.moreau@example.test", title="",

@@ -35,6 +35,7 @@ def make_app(house: House) -> web.Application:
     """The application; ``house`` holds everything it works with."""
     app = web.Application(client_max_size=_LARGEST_FORM, middlewares=[_boundary])
     app[HOUSE] = house
+    app.on_response_prepare.append(_no_server_name)
     prefix = house.prefix
     for pages in (SignIn(house), Registration(house), AccountPages(house), ForgottenPassword(house)):
         app.router.add_routes(pages.routes())
@@ -52,6 +53,11 @@ def make_app(house: House) -> web.Application:
     app.router.add_get(prefix + "/jwks.json", _jwks)
     app.router.add_get("/.well-known/jwks.json", _jwks)
     return app
+
+
+async def _no_server_name(_: web.Request, answer: web.StreamResponse) -> None:
+    """H1: no answer says what made it."""
+    answer.headers.pop("Server", None)
 
 
 @web.middleware

@@ -20,6 +20,7 @@ from gateway.providers.base import Attempt
 from gateway.reasons import Reason, Stale
 from gateway.session.keeper import SessionGone, encode_proof
 
+_TURNS = 40  # twenty clicks at once each write the account once
 _STOPS: dict[Reason, tuple[int, str, tuple[str, ...]]] = {
     Reason.NOT_A_PHYSICIAN: (
         403,
@@ -146,13 +147,13 @@ async def open_session(
             facts={"method": proof.method.value, "assurance": proof.assurance.word, "space": space.value, **facts},
         )
     )
-    for turn in range(5):
+    for turn in range(_TURNS):
         try:
             account = await house.register.signed_in(account, proof, space, address, now)
             break
         except Stale:  # somebody changed the account at this instant: read again
             fresh = await house.register.by_id(account.id)
-            if fresh is None or turn == 4:
+            if fresh is None or turn == _TURNS - 1:
                 raise
             account = fresh
     lifetimes = house.rules.lifetimes(account, now, shared=shared)

@@ -354,7 +354,7 @@ class Client(asyncio.Protocol):
         return b"".join(
             (
                 b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (head.method.encode(), head.target, who.authority.encode()),
-                block.crossing,
+                block.to_pages if forward.backend == PAGES else block.crossing,
                 length,
                 upgrade,
                 who.spoken,

@@ -95,8 +95,11 @@ def cut_cookies(value: bytes) -> bytes:
     return b";".join(part for part in value.split(b";") if not part.lstrip().startswith(OWN_COOKIES)).lstrip()
 
 
-def crossing(lines: Lines, names: Names) -> bytes:
-    """The client's fields that may go to a backend, as lines with CRLF; framing and Host are not among them."""
+def crossing(lines: Lines, names: Names, *, own_cookies: bool = False) -> bytes:
+    """The client's fields that may go to a backend, as lines with CRLF; framing and Host are not among them.
+
+    ``own_cookies``: the way leads to our own pages, which alone see our cookies.
+    """
     listed = tokens(lines, b"connection") - _KEPT
     out: list[bytes] = []
     for lower, name, value in lines:
@@ -105,7 +108,7 @@ def crossing(lines: Lines, names: Names) -> bytes:
             continue
         if lower in listed or names.ours(lower) or not _PLAIN_NAME.match(lower):
             continue
-        if lower == b"cookie":
+        if lower == b"cookie" and not own_cookies:
             value = cut_cookies(value)
             if not value:
                 continue
@@ -116,12 +119,12 @@ def crossing(lines: Lines, names: Names) -> bytes:
 def returning(lines: Lines, names: Names, *, trusted: bool) -> bytes:
     """The backend's fields that may go to the client, as lines with CRLF; framing is not among them.
 
-    ``trusted``: our own pages, which alone may set our cookies.
+    ``trusted``: our own pages, which alone may set our cookies and say our headers (to a front proxy).
     """
     listed = tokens(lines, b"connection") - _KEPT
     out: list[bytes] = []
     for lower, name, value in lines:
-        if lower in _FROM_BACKEND or lower in listed or names.ours(lower):
+        if lower in _FROM_BACKEND or lower in listed or (not trusted and names.ours(lower)):
             continue
         if lower == b"set-cookie" and not trusted and value.lstrip().startswith(OWN_COOKIES):
             continue

@@ -29,7 +29,10 @@ _ADDRESS = re.compile(r"[0-9A-Fa-f:.]{2,45}\Z")
 class Block:
     """One header block that was found sound."""
 
-    __slots__ = ("authority", "close", "crossing", "expect", "fields", "framing", "host", "lines", "modern", "upgrade")
+    __slots__ = (
+        "_names", "_to_pages", "authority", "close", "crossing", "expect", "fields", "framing", "host", "lines",
+        "modern", "upgrade",
+    )  # fmt: skip
 
     def __init__(self, lines: Lines, names: Names, *, modern: bool) -> None:
         hosts = [value for name, _, value in lines if name == b"host"]
@@ -50,6 +53,15 @@ class Block:
             raise WireError(Reason.BAD_EXPECT)
         self.expect = modern and bool(expects)
         self.crossing = crossing(lines, names)
+        self._names = names
+        self._to_pages: bytes | None = None
+
+    @property
+    def to_pages(self) -> bytes:
+        """What crosses to our own pages: the same, with our own cookies."""
+        if self._to_pages is None:
+            self._to_pages = crossing(self.lines, self._names, own_cookies=True)
+        return self._to_pages
 
 
 class Blocks:

@@ -45,8 +45,13 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
-        for one in error.errors(include_url=False, include_input=False, include_context=False):
+        told = error.errors(include_url=False, include_input=False, include_context=False)
+        for one in told:
             key = tuple(str(part) for part in one["loc"])
+            if one["type"] == "too_short" and any(
+                other["loc"][: len(key)] == one["loc"] != other["loc"] for other in told
+            ):
+                continue  # only because an item of the list is wrong, which is told by itself
             where = next((origins[key[:n]] for n in range(len(key), 0, -1) if key[:n] in origins), str(path))
             faults.append(f"{where}: {_dotted(key)}: {_sentence(one['type'], one['msg'])}")
     if settings is not None:
@@ -123,7 +128,7 @@ def _secrets(
     for name, info in model.model_fields.items():
         if _holds(info, Secret):
             given = data.pop(f"{name}_file", None)
-            if given is None:
+            if given is None or isinstance(data.get(name), Secret):  # given by the environment, which wins
                 continue
             source = origins.get((*where, f"{name}_file"), "")
             try:

@@ -379,12 +379,13 @@ async def test_own_pages_receive_the_client_and_may_set_our_cookie(rig: Rig) -> 
     """A reserved path reaches our pages through the socket pair, without asking the gate."""
     answer = await rig.say(
         b"GET /_gateway/sign-in HTTP/1.1\r\nHost: vt.test\r\nVTGW-Client: 6.6.6.6\r\nvtgw_client: 6.6.6.6\r\n"
-        b"Client-Cert: :AAAA:\r\nX-VT-RPPS: 1\r\n\r\n"
+        b"Client-Cert: :AAAA:\r\nX-VT-RPPS: 1\r\nCookie: __Host-vtgw=t; a=1\r\n\r\n"
     )
     assert b"Set-Cookie: __Host-vtgw=ticket" in answer
     assert not rig.gate.asked
     (request,) = rig.pages
     assert request.headers.getall("vtgw-client") == ["127.0.0.1"]
+    assert request.headers["Cookie"] == "__Host-vtgw=t; a=1"
     assert "client-cert" not in request.headers
     assert "X-VT-RPPS" not in request.headers
     assert len(request.headers["vtgw-request-id"]) == 32

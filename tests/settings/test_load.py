@@ -1,0 +1,135 @@
+"""The configuration: every key known, every fault told, no secret shown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import Secret, SettingsError, load
+
+ROOT = Path(__file__).parents[2]
+SMALL = """
+[gateway]
+public_url = "https://vt.test"
+state_dir = "state"
+[listen.public]
+address = "127.0.0.1:0"
+[backends.vt]
+url = "http://127.0.0.1:1"
+audience = "vt"
+[[routes]]
+path = "/"
+class = "protected"
+backend = "vt"
+[smtp]
+host = "127.0.0.1"
+security = "none"
+from = "a@b.test"
+"""
+
+
+def faults(tmp_path: Path, text: str, **environ: str) -> list[str]:
+    path = tmp_path / "gateway.toml"
+    path.write_text(text)
+    try:
+        load(path, environ)
+    except SettingsError as error:
+        return error.faults
+    return []
+
+
+def test_a_small_configuration_is_enough(tmp_path: Path) -> None:
+    """Ten lines make a gateway; paths are relative to the file."""
+    path = tmp_path / "gateway.toml"
+    path.write_text(SMALL)
+    settings = load(path)
+    assert settings.gateway.state_dir == tmp_path / "state"
+    assert settings.session.idle == 1800
+
+
+def test_all_faults_at_once_with_file_and_key(tmp_path: Path) -> None:
+    """Unknown keys, wrong values and missing files are listed together, each with its key."""
+    text = SMALL.replace('state_dir = "state"', 'state_dir = "state"\nprefx = 1\nworkers = 0') + (
+        "[otp]\ncode_validity = 28801\n[nonsense]\n[charter]\nfile = 'missing.html'\n"
+    )
+    found = faults(tmp_path, text.replace('backend = "vt"', 'backend = "other"'))
+    keys = {line.split(": ")[1] for line in found}
+    assert keys == {"gateway.prefx", "gateway.workers", "otp.code_validity", "nonsense"}
+    assert all(str(tmp_path / "gateway.toml") in line for line in found)
+    found = faults(
+        tmp_path, SMALL.replace('backend = "vt"', 'backend = "other"') + "[charter]\nfile = 'missing.html'\n"
+    )
+    assert {line.split(": ")[1] for line in found} == {"routes.0.backend", "charter.file"}
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (("https://vt.test", "http://vt.test"), "gateway.public_url"),
+        (('security = "none"', 'security = "tls"\npassword = "in the text"'), "smtp.password"),
+        (('host = "127.0.0.1"', 'host = "relay.test"'), "smtp"),
+        (('"/"', '"relative"'), "routes.0.path"),
+        (("127.0.0.1:0", "127.0.0.1"), "listen.public.address"),
+        (('class = "protected"', 'class = "open"'), "routes.0.class"),
+    ],
+)
+def test_t4_unsafe_values_are_refused(tmp_path: Path, change: tuple[str, str], key: str) -> None:
+    """Clear text over a network, secrets in the text and odd values each name their key."""
+    (fault,) = faults(tmp_path, SMALL.replace(*change, 1))
+    assert fault.split(": ")[1] == key
+    assert "in the text" not in fault
+
+
+def test_environment_and_secret_files(tmp_path: Path) -> None:
+    """The environment wins over the file; secrets come from files or the environment and never show."""
+    (tmp_path / "pw").write_text("marked-secret\n")
+    path = tmp_path / "gateway.toml"
+    path.write_text(SMALL + 'username = "vt"\npassword_file = "pw"\n')
+    settings = load(path, {"GATEWAY_SESSION__IDLE": "900", "GATEWAY_CONFIG": "x"})
+    assert settings.session.idle == 900
+    assert settings.smtp is not None and settings.smtp.password is not None
+    assert settings.smtp.password.reveal() == "marked-secret"
+    assert "marked-secret" not in repr(settings) + str(settings.smtp.password)
+    settings = load(path, {"GATEWAY_SMTP__PASSWORD": "from-env"})
+    assert settings.smtp is not None and settings.smtp.password is not None
+    assert settings.smtp.password.reveal() == "from-env"
+    found = faults(tmp_path, SMALL, GATEWAY_SESSION__NOTHING="1", GATEWAY_X="1")
+    assert any("environment GATEWAY_SESSION__NOTHING" in line and "unknown key" in line for line in found)
+    assert any("GATEWAY_X" in line for line in found)
+    (missing,) = faults(tmp_path, SMALL + 'password_file = "nowhere"\n')
+    assert "smtp.password_file" in missing
+
+
+def test_every_key_stands_in_the_documented_file() -> None:
+    """config/gateway.toml names each key of the model, and nothing that the model does not know."""
+    from pydantic import BaseModel
+
+    from gateway.settings.load import _model_of
+    from gateway.settings.model import Settings
+
+    text = (ROOT / "config/gateway.toml").read_text()
+    sections: dict[str, set[str]] = {}
+    here = ""
+    for line in text.splitlines():
+        if match := re.match(r"#?\[\[?([a-z_.]+)\]?\]", line):
+            here = match[1]
+            sections.setdefault(here, set())
+        elif match := re.match(r"#?([a-z_0-9]+) = ", line):
+            sections[here].add(match[1])
+
+    def walk(model: type[BaseModel], where: str) -> None:
+        for name, info in model.model_fields.items():
+            inner = _model_of(info)
+            key = info.alias or name
+            if inner is not None and inner.__module__.startswith("gateway"):
+                many = getattr(info.annotation, "__origin__", None) is dict
+                walk(inner, f"{where}.{key}".strip(".") + (".vt" if many else ""))
+            elif "Secret" in str(info.annotation):
+                assert f"{key}_file" in sections[where], f"{where}.{key}_file"
+            elif where not in ("listen.plain", "listen.management") or key == "address":  # in clear: no certificate
+                assert key in sections.get(where, set()), f"{where}.{key}"
+
+    walk(Settings, "")
+    assert repr(Secret("x")) == "Secret(***)"

@@ -1,0 +1,69 @@
+"""One demo world for all stories, started as a person starts it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.visitor import Demo, Visitor
+
+
+def free_base() -> int:
+    """Ten free ports in a row."""
+    for base in range(20_000 + os.getpid() % 5000, 60_000, 10):
+        try:
+            for port in range(base, base + 10):
+                with socket.socket() as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind(("127.0.0.1", port))
+            return base
+        except OSError:
+            continue
+    raise AssertionError("no free ports")
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    folder = tmp_path_factory.mktemp("demo")
+    line = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "gateway",
+        "demo",
+        "--dir",
+        str(folder),
+        "--port-base",
+        str(free_base()),
+    ]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + 60
+    while not (folder / "demo.json").exists():
+        assert process.poll() is None, process.stdout and process.stdout.read().decode()
+        assert time.monotonic() < deadline, "the demo does not start"
+        time.sleep(0.1)
+    yield Demo(folder)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert process.stdout is not None
+    process.stdout.close()
+    assert not (folder / "demo.json").exists()
+
+
+@pytest.fixture
+def demo(world: Demo) -> Demo:
+    world.forget()
+    return world
+
+
+@pytest.fixture
+def visitor(demo: Demo) -> Visitor:
+    return Visitor(demo)

@@ -1,0 +1,215 @@
+"""The gate: what it knows at once, what it asks, and what it says when nobody answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.accounts.account import Account
+from gateway.assertion import Audience, Mint
+from gateway.edges.keys import FileSigner, ensure_assertion_key
+from gateway.edges.memory_store import MemoryStore
+from gateway.gate import COOKIE, Gate
+from gateway.identity import Assurance, Method, Proof, Space
+from gateway.policy.decision import Challenge, Forward, Refuse, Rules
+from gateway.policy.establishments import Defaults, PolicyBook
+from gateway.policy.routes import Route, RouteClass, RouteTable
+from gateway.reasons import Reason, RecordsUnavailable, StoreUnavailable
+from gateway.request import Fields, Peer, RequestHead
+from gateway.session.keeper import Keeper
+from gateway.session.model import Lifetimes
+from tests.ambient import START, TestAmbient
+from tests.policy.test_decision import ACCOUNT, WHO
+
+
+class Register:
+    """Accounts in a dictionary, that can be down."""
+
+    def __init__(self) -> None:
+        self.account: Account | None = replace(ACCOUNT, scopes=(), last_sign_in_at=START, created_at=START)
+        self.down = False
+        self.asked = 0
+
+    async def by_id(self, account_id: str) -> Account | None:
+        self.asked += 1
+        if self.down:
+            raise RecordsUnavailable("down")
+        return self.account
+
+
+class FailingStore(MemoryStore):
+    down = False
+
+    async def read(self, *keys: str) -> tuple[bytes | None, ...]:
+        if self.down:
+            raise StoreUnavailable("down")
+        return await super().read(*keys)
+
+
+class World:
+    def __init__(self, path: Path) -> None:
+        self.ambient = TestAmbient()
+        self.store = FailingStore(self.ambient)
+        self.keeper = Keeper(self.store, self.store, self.ambient)
+        self.register = Register()
+        self.book = PolicyBook(Defaults(START))
+        self.cut: list[str] = []
+        signer = FileSigner(ensure_assertion_key(path / "key.pem"))
+        mint = Mint(signer, self.ambient, "https://vt.test", [Audience("vt", "vt")], "X-VT-", "X-VT-Assertion")
+        self.gate = Gate(
+            ambient=self.ambient,
+            routes=RouteTable(
+                [
+                    Route("/open/", RouteClass.PUBLIC, "vt", Space.LIBERAL),
+                    Route("/usager/", RouteClass.USAGER, "vt", Space.LIBERAL),
+                    Route("/", RouteClass.PROTECTED, "vt", Space.LIBERAL),
+                ]
+            ),
+            keeper=self.keeper,
+            register=self.register,  # type: ignore[arg-type]
+            mint=mint,
+            book=lambda: self.book,
+            rules=Rules("7"),
+            background_paths=["/poll"],
+            gone=self.cut.append,
+        )
+        self.store.listen(self.gate.heard)
+
+    async def sign_in(self, assurance: Assurance = Assurance.SUBSTANTIAL) -> str:
+        proof = Proof(WHO, Method.CPS, assurance, self.ambient.now())
+        ticket, _ = await self.keeper.open("acc_1", Space.LIBERAL, (proof,), Lifetimes(), self.ambient.now())
+        return ticket
+
+    def head(self, path: str = "/x", *tickets: str) -> RequestHead:
+        items = tuple((b"cookie", f"{COOKIE}={ticket}".encode()) for ticket in tickets)
+        peer = Peer("192.0.2.1", 1, "public", tls=True)
+        return RequestHead("GET", path.encode(), path, Fields(items), "vt.test", "https", "192.0.2.1", peer, "0" * 32)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = World(tmp_path)
+    yield made
+    await made.gate.close()
+
+
+async def test_without_a_ticket_the_answer_is_there_at_once(world: World) -> None:
+    """No cookie: protected is challenged, public goes on, and nothing is asked of anybody."""
+    world.store.down = True
+    assert isinstance(world.gate.at_once(world.head()), Challenge)
+    assert world.gate.at_once(world.head("/open/x")) == Forward("vt")
+
+
+async def test_first_asked_then_known_for_five_seconds(world: World) -> None:
+    """A ticket is asked about once, then known; after 5 s it is asked about again."""
+    ticket = await world.sign_in()
+    head = world.head("/x", ticket)
+    assert world.gate.at_once(head) is None
+    decision = await world.gate.admit(head)
+    assert isinstance(decision, Forward)
+    assert b"X-VT-RPPS: 99700000007\r\n" in decision.stamp
+    assert world.gate.at_once(head) == decision
+    assert world.register.asked == 1
+    world.ambient.advance(5.1)
+    assert world.gate.at_once(head) is None
+
+
+async def test_parallel_requests_ask_once(world: World) -> None:
+    """Fifty requests of one unknown ticket ask store and records one time."""
+    head = world.head("/x", await world.sign_in())
+    decisions = await asyncio.gather(*(world.gate.admit(head) for _ in range(50)))
+    assert all(isinstance(one, Forward) for one in decisions)
+    assert world.register.asked == 1
+
+
+async def test_invented_and_doubled_tickets_are_nobody(world: World) -> None:
+    """A guess is challenged, also from memory; two cookies of our name are none."""
+    guess = world.head("/x", "invented")
+    assert isinstance(await world.gate.admit(guess), Challenge)
+    assert isinstance(world.gate.at_once(guess), Challenge)
+    ticket = await world.sign_in()
+    assert isinstance(world.gate.at_once(world.head("/x", ticket, ticket)), Challenge)
+
+
+async def test_r7_unknown_is_503_for_protected_and_no_name_for_public(world: World) -> None:
+    """With the store or the records down a protected request is refused, a public one goes on without a name."""
+    ticket = await world.sign_in()
+    for broken in ("store", "records"):
+        world.store.down = broken == "store"
+        world.register.down = broken == "records"
+        refused = await world.gate.admit(world.head("/x", ticket))
+        assert isinstance(refused, Refuse)
+        assert refused.reason in (Reason.STORE_DOWN, Reason.RECORDS_DOWN)
+        assert await world.gate.admit(world.head("/open/x", ticket)) == Forward("vt")
+    world.store.down = world.register.down = False
+    assert isinstance(await world.gate.admit(world.head("/x", ticket)), Forward)
+
+
+async def test_a_signed_out_session_is_forgotten_and_cut_at_once(world: World) -> None:
+    """The word of a worker that closed a session empties the cache and cuts tunnels."""
+    ticket = await world.sign_in()
+    head = world.head("/x", ticket)
+    await world.gate.admit(head)
+    (session,) = await world.keeper.sessions_of("acc_1", world.ambient.now())
+    await world.keeper.close(session, world.ambient.now())
+    await asyncio.sleep(0)
+    assert world.gate.at_once(head) is None
+    assert isinstance(await world.gate.admit(head), Challenge)
+    assert world.cut == [session.digest]
+
+
+async def test_r83_r89_policy_takes_effect_on_the_next_request(world: World) -> None:
+    """A password session goes on before the cut-off and is challenged from it, without asking anything again."""
+    world.book = PolicyBook(Defaults(START.replace(year=2030)))
+    ticket = await world.sign_in(Assurance.PASSWORD)
+    head = world.head("/x", ticket)
+    assert isinstance(await world.gate.admit(head), Forward)
+    world.book = PolicyBook(Defaults(START))
+    assert world.gate.at_once(head) == Challenge(Reason.LEVEL_TOO_LOW, Space.LIBERAL)
+
+
+async def test_a_change_of_account_is_seen_at_once_after_its_word(world: World) -> None:
+    """A suspended account is refused as soon as the word has gone round."""
+    ticket = await world.sign_in()
+    head = world.head("/x", ticket)
+    await world.gate.admit(head)
+    assert world.register.account is not None
+    world.register.account = replace(world.register.account, suspended_at=START)
+    await world.store.publish("account:acc_1")
+    await asyncio.sleep(0)
+    assert world.gate.at_once(head) is None
+    assert await world.gate.admit(head) == Refuse(Reason.ACCOUNT_SUSPENDED)
+
+
+async def test_r143_polling_is_no_activity(world: World) -> None:
+    """Requests under a background path do not keep a session alive; others do."""
+    ticket = await world.sign_in()
+    for path, alive in (("/poll", False), ("/x", True)):
+        world.ambient.instant = START
+        ticket = await world.sign_in()
+        world.ambient.advance(1700)
+        assert isinstance(await world.gate.admit(world.head(path, ticket)), Forward)
+        await world.gate.close()
+        world.ambient.advance(200)
+        decision = await world.gate.admit(world.head("/x", ticket))
+        assert isinstance(decision, Forward) is alive
+
+
+async def test_a_stamp_is_renewed_before_it_dies(world: World) -> None:
+    """An assertion half a minute old is replaced in the background; a dead one is never sent."""
+    ticket = await world.sign_in()
+    head = world.head("/x", ticket)
+    first = await world.gate.admit(head)
+    assert isinstance(first, Forward)
+    for _ in range(6):
+        world.ambient.advance(4.5)
+        if world.gate.at_once(head) is None:
+            await world.gate.admit(head)
+        await world.gate.close()
+    now = world.gate.at_once(head) or await world.gate.admit(head)
+    assert isinstance(now, Forward)
+    assert now.stamp != first.stamp
