@@ -94,6 +94,7 @@ def main() -> None:
     tested, other = cores[-1], cores[0]  # the program under test has its core alone; load and origin share the other
     with tempfile.TemporaryDirectory() as name, tempfile.TemporaryFile() as log:
         folder = Path(name)
+        folder.chmod(0o755)  # nginx's worker is another user
         ports = {key: peers.free_port() for key in ("origin", "gateway", "management", "nginx", "naive")}
         programs = {"origin": peers.origin(folder, ports["origin"], other, log)}
         began = time.monotonic()
