@@ -33,6 +33,7 @@ from gateway.edges.card_tls import CardTls, card_context
 from gateway.edges.database import Database
 from gateway.edges.journal import Journal
 from gateway.edges.keys import FileSigner, Secrets, ensure_assertion_key, ensure_secret, key_set
+from gateway.edges.logs import LineLog
 from gateway.edges.revocation import Revocation
 from gateway.edges.senders import FileSender, HttpSmsSender, SmtpRelay, SmtpSender
 from gateway.edges.stores import AnyStore, open_store
@@ -65,7 +66,6 @@ from gateway.settings.model import BackendSection, Listener
 
 _BOOK_EVERY = 3.0  # seconds between two readings of the policy (R83: at most 5 s)
 _log = structlog.get_logger("gateway")
-_access = structlog.get_logger("gateway.access")
 
 
 class StartError(Exception):
@@ -380,6 +380,8 @@ class Gateway:
         self._stack.push_async_callback(runner.cleanup)
         server = runner.server
         assert server is not None  # noqa: S101 - set up above
+        lines, note = _access_log(self._ambient)
+        self._stack.callback(lines.flush)
         door = self.door = Door(
             _door_settings(settings),
             gate=gate,
@@ -387,7 +389,7 @@ class Gateway:
             backends=[_backend(name, one) for name, one in settings.backends.items()],
             pages=pages_connector(server),
             ambient=self._ambient,
-            log=_log_access if settings.log.access else lambda event: None,
+            log=note if settings.log.access else lambda event: None,
             failed=_log_failure,
             spoofed=_log_spoofed,
         )
@@ -632,21 +634,30 @@ def _authoriser(
     return authorise
 
 
-def _log_access(event: AccessEvent) -> None:
-    _access.info(
-        "request",
-        id=event.request_id,
-        client=event.client,
-        method=event.method,
-        path=event.path,
-        status=event.status,
-        backend=event.backend,
-        session=event.session[:12] if event.session else None,
-        reason=event.reason.value if event.reason else None,
-        sent=event.sent,
-        received=event.received,
-        ms=round(event.seconds * 1000, 2),
-    )
+def _access_log(ambient: Ambient) -> tuple[LineLog, Callable[[AccessEvent], None]]:
+    """The access log: one line per request, gathered and written a few times a second."""
+    log = LineLog("request")
+
+    def note(event: AccessEvent) -> None:
+        session, reason = event.session, event.reason
+        log.add(
+            ambient.now().isoformat(),
+            {
+                "id": event.request_id,
+                "client": event.client,
+                "method": event.method,
+                "path": event.path,
+                "status": event.status,
+                "backend": event.backend,
+                "session": session[:12] if session else None,
+                "reason": reason.value if reason else None,
+                "sent": event.sent,
+                "received": event.received,
+                "ms": round(event.seconds * 1000, 2),
+            },
+        )
+
+    return log, note
 
 
 def _log_failure(error: Exception, head: RequestHead) -> None:

@@ -39,3 +39,20 @@ def test_lines_of_libraries_have_the_same_shape(stream: io.StringIO) -> None:
     logging.getLogger("library").info("chatter")
     (line,) = stream.getvalue().splitlines()
     assert json.loads(line)["event"] == "odd thing"
+
+
+async def test_g2_gathered_lines_are_written_together_and_losses_counted() -> None:
+    """Lines arrive in order after the delay; a sink that fails costs lines and nothing else."""
+    text = io.StringIO()
+    log = logs.LineLog("request", text, every=0.01)
+    for number in range(3):
+        log.add("now", {"n": number, "path": '/a"\n'})
+    assert text.getvalue() == ""
+    log.flush()
+    lines = [json.loads(line) for line in text.getvalue().splitlines()]
+    assert [line["n"] for line in lines] == [0, 1, 2]
+    assert lines[0]["path"] == '/a"\n'
+    text.close()
+    log.add("now", {"n": 4})
+    log.flush()
+    assert log.lost == 1
