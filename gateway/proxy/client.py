@@ -251,7 +251,7 @@ class Client(asyncio.Protocol):
         if settings.limits.body and (block.framing.length or 0) > settings.limits.body:
             raise WireError(Reason.BODY_TOO_LARGE)
         if block.upgrade:
-            self._check_upgrade(method, block)
+            self._check_upgrade(method, block, f"{who.scheme}://{given}".lower())
         self._block = block
         self._close = block.close
         self._expect = block.expect and not block.framing.empty
@@ -271,11 +271,13 @@ class Client(asyncio.Protocol):
         )
         self._admit(head)
 
-    def _check_upgrade(self, method: str, block: Block) -> None:
+    def _check_upgrade(self, method: str, block: Block, own: str) -> None:
+        """Only GET, only without body, and from a page of ours: this very origin, or one that the settings name."""
         if method != "GET" or not block.framing.empty:
             raise WireError(Reason.UPGRADE_REFUSED)
         origin = block.fields.get(b"origin")
-        if origin is not None and origin.decode("latin-1").lower() not in self._door.settings.origins:
+        told = None if origin is None else origin.decode("latin-1").lower()
+        if told is not None and told != own and told not in self._door.settings.origins:
             raise WireError(Reason.ORIGIN_REFUSED)
 
     # From a request to a decision

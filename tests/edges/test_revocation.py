@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import CertificateRevocationListBuilder, CRLNumber, DeltaCRLIndicator
@@ -101,3 +102,28 @@ async def test_k5_the_last_good_list_survives_a_restart_without_its_source(tmp_p
     await again.start()
     assert again.status("fort", 5, START).revoked is True
     await again.close()
+
+
+async def test_r30_lists_by_http_are_fetched_and_bounded(tmp_path: Path) -> None:
+    """A list served over HTTP is taken; an error, a redirect or garbage leaves the held one in force."""
+    answers = {"/good": (200, WORLD.fort.crl([5], now=START)), "/error": (500, b""), "/garbage": (200, b"<html>")}
+
+    async def serve(request: web.Request) -> web.Response:
+        if request.path == "/redirect":
+            raise web.HTTPFound("/good")
+        code, body = answers[request.path]
+        return web.Response(status=code, body=body)
+
+    app = web.Application()
+    app.router.add_get("/{name}", serve)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    found = Revocation([base + "/good"], PINNED, TestAmbient(), refresh=3600)
+    await found.start()
+    for name in ("error", "garbage", "redirect", "good"):
+        assert await found.refresh_now(f"{base}/{name}") is (name == "good")
+        assert found.status("fort", 5, START).revoked is True
+    await found.close()
+    await runner.cleanup()

@@ -232,11 +232,13 @@ async def make_rig() -> AsyncIterator[Callable[..., Awaitable[Rig]]]:
             Names.of("X-VT-", "X-VT-Assertion"), frozenset({"vt.test", "localhost", "127.0.0.1"}), "vt.test"
         )
         events: list[AccessEvent] = []
+        backend = changes.pop("backend", None) or Backend("vt", "http", "127.0.0.1", origin.port)
+        assert isinstance(backend, Backend)
         door = Door(
             replace(settings, **changes),  # type: ignore[arg-type]
             gate=gate,
             answers=Answers("https://vt.test", "/_gateway", lambda s, a, b, c: f"{s} {a} {c}"),
-            backends=[Backend("vt", "http", "127.0.0.1", origin.port)],
+            backends=[backend],
             pages=pages_connector(runner.server),
             ambient=ambient,
             log=events.append,

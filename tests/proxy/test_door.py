@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ssl
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
+from gateway.demo.cards import write_server_certificates
+from gateway.edges.tls import client_context
 from gateway.identity import Space
 from gateway.policy.decision import Challenge, Forward, Refuse
-from gateway.proxy.limits import Limits
+from gateway.proxy.heads import forwarded_certificate
+from gateway.proxy.limits import Backend, Limits
 from gateway.reasons import Reason, StoreUnavailable
+from gateway.request import Fields
 
-from .conftest import Rig, complete, read_body, status
+from .conftest import Rig, complete, read_body, shut, status
 
 GET = b"GET /x?b=2&a=1 HTTP/1.1\r\nHost: vt.test\r\nAccept: text/html\r\n\r\n"
 MakeRig = Callable[..., Awaitable[Rig]]
@@ -502,6 +508,15 @@ async def test_websocket_from_another_origin_is_refused(rig: Rig) -> None:
     assert not rig.origin.heads
 
 
+async def test_websocket_from_this_very_origin_passes(rig: Rig) -> None:
+    """A page of ours may open a socket to where it came from."""
+    rig.origin.script = echo_socket
+    reader, writer = await rig.open()
+    writer.write(WS + b"Origin: http://vt.test\r\n\r\n")
+    assert status(await reader.readuntil(b"\r\n\r\n")) == 101
+    writer.close()
+
+
 async def test_other_upgrades_are_not_upgrades(rig: Rig) -> None:
     """h2c is ignored: the request goes on as a plain one."""
     await rig.say(
@@ -669,3 +684,51 @@ async def test_client_that_leaves_takes_its_request_along(rig: Rig) -> None:
     await until(lambda: len(rig.origin.heads) == 1)
     writer.transport.abort()
     await until(lambda: rig.origin.open == 0)
+
+
+def fields(*pairs: tuple[bytes, bytes]) -> Fields:
+    return Fields(pairs)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (fields((b"client-cert", b":MIIB:")), b"0\x82\x01"),
+        (fields((b"client-cert", b"MIIB")), None),
+        (fields((b"client-cert", b":MIIB:"), (b"client-cert", b":MIIC:")), None),
+        (fields((b"client-cert", b":M!!B:")), None),
+        (
+            fields((b"x-ssl-client-cert", b"-----BEGIN%20CERTIFICATE-----%0AMIIB%0A-----END%20CERTIFICATE-----%0A")),
+            b"0\x82\x01",
+        ),
+        (fields((b"x-ssl-client-cert", b"MIIB")), None),
+        (fields((b"x-ssl-client-cert", b"")), None),
+        (fields((b"x-ssl-client-der", b"MIIB")), b"0\x82\x01"),
+        (fields((b"x-ssl-client-der", b"MIIB"), (b"client-cert", b":MIIC:")), None),
+        (fields(), None),
+    ],
+)
+def test_r37_forwarded_certificates(given: Fields, found: bytes | None) -> None:
+    """RFC 9440, nginx and HAProxy forms give the same DER; anything odd, or two of them, gives none."""
+    assert forwarded_certificate(given) == found
+
+
+async def test_t4_backend_tls_is_verified(make_rig: MakeRig, tmp_path: Path) -> None:
+    """An https backend with a known certificate is reached; with an unknown one it is a 502 and receives nothing."""
+    write_server_certificates(tmp_path, datetime.now(UTC))
+    server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_tls.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    seen = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        await shut(writer)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server_tls)
+    port = server.sockets[0].getsockname()[1]
+    for ca, code in ((tmp_path / "ca.pem", 200), (None, 502)):
+        rig = await make_rig(backend=Backend("vt", "https", "localhost", port, client_context(ca)))
+        assert status(await rig.say(GET)) == code
+    assert len(seen) == 1
+    server.close()

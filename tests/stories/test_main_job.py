@@ -483,6 +483,33 @@ def test_forward_auth_uses_the_same_gate(demo: Demo, visitor: Visitor) -> None:
     assert Visitor(demo).raw("GET", plain + "/_gateway/auth", None, odd).status == 403
 
 
+def test_r37_a_card_forwarded_by_a_trusted_terminator_is_judged_alike(demo: Demo) -> None:
+    """Through a TLS terminator on this machine a good card signs in and a refused one gives page J9; on the public
+    listener's own connections nobody can hand over a certificate by a header without being trusted."""
+    from base64 import b64encode
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    plain = demo.about["gateway_plain"]
+
+    def hand_over(path: str) -> Visitor:
+        der = x509.load_pem_x509_certificate((demo.folder / path).read_bytes()).public_bytes(Encoding.DER)
+        visitor = Visitor(demo)
+        begun = visitor.raw("GET", demo.about["gateway"] + "/_gateway/sign-in/card?space=professionnel", None, {})
+        link = (begun.header("Location") or "").split("/_gateway/")[1]
+        handed = {"Client-Cert": ":" + b64encode(der).decode() + ":", "X-Forwarded-Proto": "https"}
+        visitor.last = visitor.raw("GET", f"{plain}/_gateway/{link}", None, handed)
+        return visitor
+
+    good = hand_over("cards/dr-bernard.pem")
+    assert good.last.status == 303
+    assert good.get(good.last.header("Location") or "").status == 200
+    assert headers_of(demo.requests()[-1])["x-vt-auth-method"] == "cps"
+    bad = hand_over("cards/refused/foreign.pem")
+    assert "La lecture de la carte CPS a échoué." in bad.last.text
+
+
 def test_no_log_holds_a_secret(demo: Demo) -> None:
     """After all stories no code, password, ticket or full phone number stands in the log."""
     log = (demo.folder / "gateway.log").read_text()
