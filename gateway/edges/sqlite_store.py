@@ -89,10 +89,14 @@ class SqliteStore:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
         db = sqlite3.connect(self._path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=NORMAL")
-        db.executescript(_SCHEMA)
-        self._last_news = db.execute("SELECT coalesce(max(id), 0) FROM news").fetchone()[0]
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=NORMAL")
+            db.executescript(_SCHEMA)
+            self._last_news = db.execute("SELECT coalesce(max(id), 0) FROM news").fetchone()[0]
+        except sqlite3.Error:
+            db.close()
+            raise
         self._db = db
 
     def _connection(self) -> sqlite3.Connection:

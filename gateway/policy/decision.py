@@ -102,7 +102,7 @@ def _fault(facts: Facts | None, book: PolicyBook, rules: Rules, now: datetime) -
     if standing is Standing.DORMANT:
         return Reason.ACCOUNT_DORMANT, "sign-in"
     # (3)
-    least = Assurance.TRANSITION if book.policy(account.scopes, now).strong else Assurance.PASSWORD
+    least = Assurance.TRANSITION if book.asks_more(account.scopes, now) else Assurance.PASSWORD
     if session.assurance < least:
         return Reason.LEVEL_TOO_LOW, "sign-in"
     # (4)

@@ -112,10 +112,16 @@ class PolicyBook:
             return False
         return switch is None or switch.derogation_until is None or now >= switch.derogation_until
 
+    def asks_more(self, scope_ids: Sequence[str], now: datetime) -> bool:
+        """Whether any of these scopes asks more than a password (R85); on every request, so nothing else is resolved."""
+        if not scope_ids:
+            return now >= self._defaults.mandatory_from
+        return any(self.strong(one, now) for one in scope_ids)
+
     def policy(self, scope_ids: Sequence[str], now: datetime) -> EstablishmentPolicy:
         """The strictest of the scopes' policies (R85); without a scope, the national default."""
         if not scope_ids:
-            return self._resolve((), strong=now >= self._defaults.mandatory_from)
+            return self._resolve((), strong=self.asks_more((), now))
         return strictest([self._resolve(self.chain(one), strong=self.strong(one, now)) for one in scope_ids])
 
     def _resolve(self, chain: tuple[Scope, ...], *, strong: bool) -> EstablishmentPolicy:

@@ -85,6 +85,17 @@ def test_r83_a_service_may_be_ahead_of_its_establishment() -> None:
     assert (found.strong("e", AFTER), found.strong("s", AFTER)) == (False, True)
 
 
+@pytest.mark.parametrize(("switches", "now", "strong"), SWITCHES)
+def test_r85_the_quick_question_and_the_whole_policy_agree(
+    switches: tuple[Switch, ...], now: datetime, strong: bool
+) -> None:
+    """What is asked on every request is what the resolved policy says, for one scope, several and none."""
+    found = book(Scope("e", None, "etablissement", "E", switches=switches), Scope("o", None, "etablissement", "O"))
+    for scopes in ((), ("e",), ("o",), ("e", "o"), ("nowhere",)):
+        assert found.asks_more(scopes, now) is found.policy(scopes, now).strong
+    assert found.asks_more(("e",), now) is strong
+
+
 def test_r84_unknown_scope_is_strong_after_the_cut_off() -> None:
     """A scope nobody described gets the national default, not an exception."""
     assert book().strong("nowhere", AFTER)

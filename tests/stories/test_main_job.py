@@ -6,10 +6,12 @@ import asyncio
 import hashlib
 import json
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -461,12 +463,9 @@ def test_r17_r23_twenty_clicks_one_account(demo: Demo) -> None:
         statuses = list(pool.map(click, range(20)))
     assert 200 in statuses
     assert set(statuses) <= {200, 403}
-    import sqlite3
-
-    rows = sqlite3.connect(demo.folder / "state/records.db").execute(
-        "SELECT count(*) FROM accounts WHERE national_id = '899700100045'"
-    )
-    assert rows.fetchone() == (1,)
+    with closing(sqlite3.connect(demo.folder / "state/records.db")) as records:
+        rows = records.execute("SELECT count(*) FROM accounts WHERE national_id = '899700100045'")
+        assert rows.fetchone() == (1,)
 
 
 def test_forward_auth_uses_the_same_gate(demo: Demo, visitor: Visitor) -> None:
