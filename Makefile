@@ -46,4 +46,4 @@ bench: $(VENV)/.dev programs ## measure the gateway beside nginx and a naive pro
 
 lock: ## remake requirements/*.txt from *.in (needs uv)
 	for name in runtime dev; do uv pip compile -q --universal --generate-hashes --python-version 3.11 \
-	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate requirements/$$name.in -o requirements/$$name.txt; done
+	  --no-header --no-annotate requirements/$$name.in -o requirements/$$name.txt; done

@@ -26,7 +26,7 @@ SCENARIOS = {"small": "/small", "large": "/large"}
 
 async def session(folder: Path) -> str:
     """A signed-in session in the gateway's own store; the ticket, for the cookie."""
-    from gateway.app import charter
+    from gateway.deployment import charter
     from gateway.edges.database import Database
     from gateway.edges.sqlite_store import SqliteStore
     from gateway.edges.system import SystemAmbient

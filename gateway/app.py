@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,14 +19,25 @@ import aiohttp
 import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from gateway import html, ops
 from gateway.accounts.account import Account
 from gateway.accounts.password import Passwords
 from gateway.accounts.register import Register
 from gateway.answer import Answers
-from gateway.assertion import Audience, Mint
+from gateway.assertion import Mint
+from gateway.deployment import (
+    StartError,
+    address,
+    audience,
+    backend,
+    charter,
+    code_settings,
+    door_settings,
+    methods,
+    routes,
+    trust,
+)
 from gateway.edges.card_tls import CardTls, card_context
 from gateway.edges.database import Database
 from gateway.edges.journal import Journal
@@ -45,31 +54,24 @@ from gateway.pages.base import Charter, Contact, House
 from gateway.policy.book import book_of
 from gateway.policy.decision import Challenge, Forward, Rules
 from gateway.policy.establishments import Defaults, EstablishmentPolicy, PolicyBook
-from gateway.policy.routes import Route, RouteClass, RouteTable
-from gateway.policy.throttle import Pace
 from gateway.ports import Ambient, Sender
 from gateway.providers.base import Provider
-from gateway.providers.certificates import CardTrust, CardType, trust_of
+from gateway.providers.certificates import CardTrust, CardType
 from gateway.providers.oidc import OidcSettings, OpenIdProvider
-from gateway.providers.otp import CodePolicy, CodeSettings, PasswordAndCode
+from gateway.providers.otp import CodePolicy, PasswordAndCode
 from gateway.providers.smartcard import CardSettings, Smartcard
 from gateway.proxy.door import Door
-from gateway.proxy.headers import Names
-from gateway.proxy.limits import AccessEvent, Backend, DoorSettings, Limits
+from gateway.proxy.limits import AccessEvent
 from gateway.proxy.pool import pages_connector
 from gateway.reasons import GatewayError, Reason, RecordsUnavailable
 from gateway.request import BadTarget, Fields, Peer, RequestHead, canonical_path
 from gateway.session.keeper import Keeper
 from gateway.session.model import Lifetimes
 from gateway.settings import Settings
-from gateway.settings.model import BackendSection, Listener
+from gateway.settings.model import Listener
 
 _BOOK_EVERY = 3.0  # seconds between two readings of the policy (R83: at most 5 s)
 _log = structlog.get_logger("gateway")
-
-
-class StartError(Exception):
-    """The gateway cannot start; the message says which setting or dependency, in one line."""
 
 
 class PolicyDesk:
@@ -150,13 +152,13 @@ class Gateway:
             signers[0],
             ambient,
             settings.gateway.public_url,
-            [_audience(name, one) for name, one in settings.backends.items()],
+            [audience(name, one) for name, one in settings.backends.items()],
             settings.gateway.header_prefix,
             settings.assertion.header,
         )
         gate = Gate(
             ambient=ambient,
-            routes=_routes(settings),
+            routes=routes(settings),
             keeper=keeper,
             register=register,
             mint=mint,
@@ -186,10 +188,10 @@ class Gateway:
             rules=desk,
             audit=journal,
             key=secrets.key("codes"),
-            settings=_code_settings(settings),
+            settings=code_settings(settings),
         )
-        for space, methods in _methods(settings).items():
-            if not any(method in providers for method in methods):
+        for space, means in methods(settings).items():
+            if not any(one in providers for one in means):
                 raise StartError(f"methods: no configured means opens the space {space.value}")
         house = self._house(
             store=store, keeper=keeper, register=register, providers=providers, passwords=passwords, desk=desk,
@@ -346,7 +348,7 @@ class Gateway:
             keeper=keeper,
             register=register,
             providers=providers,
-            methods=_methods(settings),
+            methods=methods(settings),
             default_space=settings.gateway.default_space,
             card_direct=settings.card is None or settings.card.button_target == "direct",
             passwords=passwords,
@@ -383,10 +385,10 @@ class Gateway:
         lines, note = _access_log(self._ambient)
         self._stack.callback(lines.flush)
         door = self.door = Door(
-            _door_settings(settings),
+            door_settings(settings),
             gate=gate,
             answers=Answers(settings.gateway.public_url, settings.gateway.prefix, _error_page(house)),
-            backends=[_backend(name, one) for name, one in settings.backends.items()],
+            backends=[backend(name, one) for name, one in settings.backends.items()],
             pages=pages_connector(server),
             ambient=self._ambient,
             log=note if settings.log.access else lambda event: None,
@@ -403,7 +405,7 @@ class Gateway:
             await self._listen_card(door, listen.card, pinned)
 
     async def _listen(self, door: Door, listener: Listener, name: str) -> None:
-        host, port = _address(listener.address)
+        host, port = address(listener.address)
         tls: ssl.SSLContext | None = None
         try:
             if listener.certificate is not None and listener.key is not None:
@@ -415,7 +417,7 @@ class Gateway:
             raise StartError(f"listen.{name}.address: {listener.address}: {error.strerror}") from error
 
     async def _listen_card(self, door: Door, listener: Listener, trust: CardTrust) -> None:
-        host, port = _address(listener.address)
+        host, port = address(listener.address)
         assert listener.certificate is not None and listener.key is not None  # noqa: S101 - checked by settings
         pinned = [one.certificate for one in trust.authorities]
         try:
@@ -429,9 +431,9 @@ class Gateway:
         door.adopt(server)
 
     async def _open_management(self) -> None:
-        host, port = _address(self.settings.listen.management.address)
+        host, port = address(self.settings.listen.management.address)
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collector(self))
+        registry.register(ops.DoorMetrics(self.door.meters, self._list_ages))
         app = ops.make_app(self._checks(), registry)
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await runner.setup()
@@ -440,6 +442,9 @@ class Gateway:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
             raise StartError(f"listen.management.address: {host}:{port}: {error.strerror}") from error
+
+    def _list_ages(self) -> Mapping[str, float]:
+        return self._revocation.ages(self._ambient.now()) if self._revocation else {}
 
     def _checks(self) -> dict[str, ops.Check]:
         async def store() -> str | None:
@@ -479,100 +484,6 @@ class Gateway:
             await asyncio.gather(task, return_exceptions=True)
 
         self._stack.push_async_callback(end)
-
-
-# --- from settings to values ------------------------------------------------------------------------------------------
-
-
-def _methods(settings: Settings) -> dict[Space, Sequence[str]]:
-    order = ("card", "psc", "password")
-    return {
-        Space.LIBERAL: [one for one in order if one in settings.methods.liberal],
-        Space.PROFESSIONNEL: [one for one in order if one in settings.methods.etablissement],
-    }
-
-
-def _routes(settings: Settings) -> RouteTable:
-    default = settings.gateway.default_space
-    return RouteTable(
-        [Route(one.path, RouteClass(one.class_), one.backend, one.space or default) for one in settings.routes]
-    )
-
-
-def _audience(name: str, backend: BackendSection) -> Audience:
-    return Audience(name, backend.audience, None if backend.claims is None else frozenset(backend.claims))
-
-
-def charter(settings: Settings) -> Charter:
-    path = settings.charter.file
-    shipped = files("gateway").joinpath("templates", "charter_text.html")
-    return Charter(settings.charter.version, (path.read_text("utf-8") if path else shipped.read_text("utf-8")))
-
-
-def trust(settings: Settings) -> CardTrust | None:
-    card = settings.card
-    if card is None:
-        return None
-    try:
-        return trust_of(
-            [path.read_bytes() for path in card.trust],
-            test=card.environment == "test",
-            hard=card.revocation == "hard",
-            policies=card.policies,
-            accept_adeli=card.accept_adeli,
-        )
-    except ValueError as error:
-        raise StartError(f"card.trust: {error}") from error
-
-
-def _code_settings(settings: Settings) -> CodeSettings:
-    otp, login = settings.otp, settings.login
-    return CodeSettings(
-        digits=otp.digits,
-        max_wrong=otp.max_wrong,
-        resend_delay=timedelta(seconds=otp.resend_delay),
-        max_sends_per_attempt=otp.max_sends_per_attempt,
-        max_sends_per_day=otp.max_sends_per_day,
-        requires_prior_strong=otp.requires_prior_strong,
-        pace=Pace(login.delay_after, timedelta(seconds=login.delay), login.max_failures_24h),
-        address_pace=Pace(after=1_000_000, most=login.max_failures_per_address),
-    )
-
-
-def _backend(name: str, section: BackendSection) -> Backend:
-    parts = urlsplit(section.url)
-    return Backend(
-        name=name,
-        scheme=parts.scheme,
-        host=parts.hostname or "",
-        port=parts.port or (443 if parts.scheme == "https" else 80),
-        tls=client_context(section.ca) if parts.scheme == "https" else None,
-        connect_timeout=section.connect_timeout,
-        first_byte_timeout=section.first_byte_timeout,
-        idle_timeout=section.idle_timeout,
-        max_connections=section.max_connections,
-    )
-
-
-def _door_settings(settings: Settings) -> DoorSettings:
-    gateway, limits = settings.gateway, settings.limits
-    origins = [gateway.public_url, *gateway.card_url]
-    hosts = {(urlsplit(one).hostname or "").lower() for one in origins} | {host.lower() for host in gateway.hosts}
-    return DoorSettings(
-        names=Names.of(gateway.header_prefix, settings.assertion.header),
-        hosts=frozenset(hosts),
-        public_authority=urlsplit(gateway.public_url).netloc,
-        prefix=gateway.prefix,
-        trusted=tuple(ipaddress.ip_network(one) for one in settings.forwarded.trusted),
-        limits=Limits(**limits.model_dump()),
-        origins=frozenset(one.lower() for one in (gateway.public_url, *settings.proxy.websocket_origins)),
-        frame_ancestors=settings.proxy.frame_ancestors,
-    )
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 def _error_page(house: House) -> Callable[[int, str, str, str], str]:
@@ -666,41 +577,3 @@ def _log_failure(error: Exception, head: RequestHead) -> None:
 
 def _log_spoofed(peer: Peer) -> None:
     _log.warning("certificate header from an untrusted peer", client=peer.address)
-
-
-class _Collector:
-    """The door's plain numbers, as metrics with bounded labels."""
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-
-    def collect(self) -> list[Metric]:
-        meters = self._gateway.door.meters
-        requests = CounterMetricFamily("vtgw_requests", "Requests by status", labels=["status"])
-        for status, count in meters.statuses.items():
-            requests.add_metric([str(status)], count)
-        refusals = CounterMetricFamily("vtgw_refusals", "Requests by reason of refusal", labels=["reason"])
-        for reason, count in meters.reasons.items():
-            refusals.add_metric([reason], count)
-        found: list[Metric] = [requests, refusals]
-        for name, text, value in (
-            ("vtgw_bytes_in", "Bytes of request bodies", meters.bytes_in),
-            ("vtgw_bytes_out", "Bytes sent to clients", meters.bytes_out),
-            ("vtgw_retries", "Requests sent again on a new connection", meters.retries),
-            ("vtgw_upstream_opened", "Connections opened to backends", meters.upstream_opened),
-            ("vtgw_request_seconds", "Time spent on requests", meters.seconds),
-            ("vtgw_tunnels", "WebSockets opened", meters.tunnels),
-        ):
-            counter = CounterMetricFamily(name, text)
-            counter.add_metric([], value)
-            found.append(counter)
-        connections = GaugeMetricFamily("vtgw_connections", "Open client connections")
-        connections.add_metric([], meters.connections)
-        found.append(connections)
-        revocation = self._gateway._revocation
-        if revocation is not None:
-            ages = GaugeMetricFamily("vtgw_crl_age_seconds", "Age of revocation lists", labels=["authority"])
-            for name, age in revocation.ages(self._gateway._ambient.now()).items():
-                ages.add_metric([name], age)
-            found.append(ages)
-        return found

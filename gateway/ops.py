@@ -10,8 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from gateway import __version__
+from gateway.proxy.limits import Meters
 
 Check = Callable[[], Awaitable[str | None]]
 
@@ -40,3 +42,41 @@ def make_app(checks: Mapping[str, Check], registry: CollectorRegistry) -> web.Ap
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/version", version)
     return app
+
+
+class DoorMetrics:
+    """The door's plain numbers, as metrics with bounded labels."""
+
+    def __init__(self, meters: Meters, list_ages: Callable[[], Mapping[str, float]]) -> None:
+        self._meters = meters
+        self._list_ages = list_ages
+
+    def collect(self) -> list[Metric]:
+        meters = self._meters
+        requests = CounterMetricFamily("vtgw_requests", "Requests by status", labels=["status"])
+        for status, count in meters.statuses.items():
+            requests.add_metric([str(status)], count)
+        refusals = CounterMetricFamily("vtgw_refusals", "Requests by reason of refusal", labels=["reason"])
+        for reason, count in meters.reasons.items():
+            refusals.add_metric([reason], count)
+        found: list[Metric] = [requests, refusals]
+        for name, text, value in (
+            ("vtgw_bytes_in", "Bytes of request bodies", meters.bytes_in),
+            ("vtgw_bytes_out", "Bytes sent to clients", meters.bytes_out),
+            ("vtgw_retries", "Requests sent again on a new connection", meters.retries),
+            ("vtgw_upstream_opened", "Connections opened to backends", meters.upstream_opened),
+            ("vtgw_request_seconds", "Time spent on requests", meters.seconds),
+            ("vtgw_tunnels", "WebSockets opened", meters.tunnels),
+        ):
+            counter = CounterMetricFamily(name, text)
+            counter.add_metric([], value)
+            found.append(counter)
+        connections = GaugeMetricFamily("vtgw_connections", "Open client connections")
+        connections.add_metric([], meters.connections)
+        found.append(connections)
+        if ages := self._list_ages():
+            family = GaugeMetricFamily("vtgw_crl_age_seconds", "Age of revocation lists", labels=["authority"])
+            for name, age in ages.items():
+                family.add_metric([name], age)
+            found.append(family)
+        return found

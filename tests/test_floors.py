@@ -16,8 +16,10 @@ MODULES = sorted(
 )
 # Rooms whose test stands under another name, and where.
 ELSEWHERE = {
+    "deployment": "stories, settings/test_load",
     "app": "stories: every story runs through the composition root",
     "settings": "settings/test_load",
+    "answering": "proxy/test_door",
     "client": "proxy/test_door",
     "pool": "proxy/test_door",
     "upstream": "proxy/test_door",
@@ -96,7 +98,6 @@ def test_every_room_has_its_test(module: str) -> None:
 
 
 def test_no_file_is_too_long() -> None:
-    """Above 450 lines there is a second subject inside; the two known ones are named."""
-    known = {"client.py", "app.py"}
-    long = {path.name for path in (ROOT / "gateway").rglob("*.py") if len(path.read_text().splitlines()) > 480}
-    assert long <= known | {"cards.py"}
+    """Above 470 lines there is a second subject inside; the composition root and the test authority are named."""
+    long = {path.name for path in (ROOT / "gateway").rglob("*.py") if len(path.read_text().splitlines()) > 470}
+    assert long <= {"app.py", "cards.py"}

@@ -37,7 +37,7 @@ def check(config: Path, chain: Path | None, at: datetime | None, as_json: bool, 
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 
-    from gateway.app import StartError, trust
+    from gateway.deployment import StartError, trust
     from gateway.edges.revocation import Revocation
     from gateway.edges.system import SystemAmbient
     from gateway.providers.certificates import Refused, judge

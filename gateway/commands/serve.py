@@ -21,7 +21,8 @@ def serve(config: Path) -> None:
     Example:
       vt-gateway serve --config /etc/vt-gateway/gateway.toml
     """
-    from gateway.app import Gateway, StartError
+    from gateway.app import Gateway
+    from gateway.deployment import StartError
     from gateway.edges import logs
     from gateway.edges.system import SystemAmbient
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.app import Gateway, StartError, charter
+from gateway.app import Gateway
 from gateway.demo.backend import Backend
 from gateway.demo.cards import PASSWORD, Holder, write_server_certificates, write_world
 from gateway.demo.console import Console, DemoClock
@@ -27,6 +27,7 @@ from gateway.demo.mailbox import MailCatcher, SmsCatcher
 from gateway.demo.people import PEOPLE, Someone
 from gateway.demo.psc import Behaviour, Client, PscPerson, Simulator
 from gateway.demo.seed import seed
+from gateway.deployment import StartError, charter
 from gateway.edges.database import Database
 from gateway.edges.keys import ensure_assertion_key, ensure_secret
 from gateway.edges.system import SystemAmbient

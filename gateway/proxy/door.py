@@ -16,7 +16,8 @@ from typing import Any
 
 from gateway.policy.decision import Forward
 from gateway.ports import Ambient
-from gateway.proxy.client import Answers, Client, Gate
+from gateway.proxy.answering import Answering, Answers, Gate
+from gateway.proxy.client import Client
 from gateway.proxy.heads import Blocks
 from gateway.proxy.limits import PAGES, AccessEvent, Backend, DoorSettings, Log, Meters
 from gateway.proxy.pool import Connect, Pool
@@ -62,10 +63,10 @@ class Door:
         self._pools = {one.name: Pool(one, heads, self.meters) for one in backends}
         self._pools[PAGES] = Pool(own, heads, self.meters, pages)
         self._paths: dict[bytes, str] = {}
-        self._clients: set[Client] = set()
+        self._clients: set[Answering] = set()
         self._addresses: Counter[str] = Counter()
-        self._sessions: defaultdict[str, set[Client]] = defaultdict(set)
-        self._listed: dict[Client, str] = {}
+        self._sessions: defaultdict[str, set[Answering]] = defaultdict(set)
+        self._listed: dict[Answering, str] = {}
         self._servers: list[asyncio.Server] = []
         self._frames = (
             f"Content-Security-Policy: frame-ancestors {settings.frame_ancestors}\r\n".encode()
@@ -162,7 +163,7 @@ class Door:
             return b""
         return self._frames
 
-    def joined(self, client: Client) -> bool:
+    def joined(self, client: Answering) -> bool:
         limits = self.settings.limits
         self._clients.add(client)
         self._addresses[client.peer.address] += 1
@@ -172,7 +173,7 @@ class Door:
             and self._addresses[client.peer.address] <= limits.connections_per_address
         )
 
-    def left(self, client: Client) -> None:
+    def left(self, client: Answering) -> None:
         self._clients.discard(client)
         address = client.peer.address
         self._addresses[address] -= 1
@@ -183,14 +184,14 @@ class Door:
         if self._empty is not None and not self._clients:
             self._empty.set()
 
-    def belongs(self, client: Client) -> None:
+    def belongs(self, client: Answering) -> None:
         """From now on this connection carries requests of that session."""
         self._unlist(client)
         if client.session is not None:
             self._listed[client] = client.session
             self._sessions[client.session].add(client)
 
-    def _unlist(self, client: Client) -> None:
+    def _unlist(self, client: Answering) -> None:
         session = self._listed.pop(client, None)
         if session is not None:
             self._sessions[session].discard(client)

@@ -1,0 +1,120 @@
+"""From settings to values: the small frozen value that each room needs, so that no room reads settings.
+
+What cannot be used raises ``StartError`` with the key, in one line.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from datetime import timedelta
+from importlib.resources import files
+from urllib.parse import urlsplit
+
+from gateway.assertion import Audience
+from gateway.edges.tls import client_context
+from gateway.identity import Space
+from gateway.pages.base import Charter
+from gateway.policy.routes import Route, RouteClass, RouteTable
+from gateway.policy.throttle import Pace
+from gateway.providers.certificates import CardTrust, trust_of
+from gateway.providers.otp import CodeSettings
+from gateway.proxy.headers import Names
+from gateway.proxy.limits import Backend, DoorSettings, Limits
+from gateway.settings import Settings
+from gateway.settings.model import BackendSection
+
+
+class StartError(Exception):
+    """The gateway cannot start; the message says which setting or dependency, in one line."""
+
+
+def methods(settings: Settings) -> dict[Space, Sequence[str]]:
+    order = ("card", "psc", "password")
+    return {
+        Space.LIBERAL: [one for one in order if one in settings.methods.liberal],
+        Space.PROFESSIONNEL: [one for one in order if one in settings.methods.etablissement],
+    }
+
+
+def routes(settings: Settings) -> RouteTable:
+    default = settings.gateway.default_space
+    return RouteTable(
+        [Route(one.path, RouteClass(one.class_), one.backend, one.space or default) for one in settings.routes]
+    )
+
+
+def audience(name: str, backend: BackendSection) -> Audience:
+    return Audience(name, backend.audience, None if backend.claims is None else frozenset(backend.claims))
+
+
+def charter(settings: Settings) -> Charter:
+    path = settings.charter.file
+    shipped = files("gateway").joinpath("templates", "charter_text.html")
+    return Charter(settings.charter.version, (path.read_text("utf-8") if path else shipped.read_text("utf-8")))
+
+
+def trust(settings: Settings) -> CardTrust | None:
+    card = settings.card
+    if card is None:
+        return None
+    try:
+        return trust_of(
+            [path.read_bytes() for path in card.trust],
+            test=card.environment == "test",
+            hard=card.revocation == "hard",
+            policies=card.policies,
+            accept_adeli=card.accept_adeli,
+        )
+    except ValueError as error:
+        raise StartError(f"card.trust: {error}") from error
+
+
+def code_settings(settings: Settings) -> CodeSettings:
+    otp, login = settings.otp, settings.login
+    return CodeSettings(
+        digits=otp.digits,
+        max_wrong=otp.max_wrong,
+        resend_delay=timedelta(seconds=otp.resend_delay),
+        max_sends_per_attempt=otp.max_sends_per_attempt,
+        max_sends_per_day=otp.max_sends_per_day,
+        requires_prior_strong=otp.requires_prior_strong,
+        pace=Pace(login.delay_after, timedelta(seconds=login.delay), login.max_failures_24h),
+        address_pace=Pace(after=1_000_000, most=login.max_failures_per_address),
+    )
+
+
+def backend(name: str, section: BackendSection) -> Backend:
+    parts = urlsplit(section.url)
+    return Backend(
+        name=name,
+        scheme=parts.scheme,
+        host=parts.hostname or "",
+        port=parts.port or (443 if parts.scheme == "https" else 80),
+        tls=client_context(section.ca) if parts.scheme == "https" else None,
+        connect_timeout=section.connect_timeout,
+        first_byte_timeout=section.first_byte_timeout,
+        idle_timeout=section.idle_timeout,
+        max_connections=section.max_connections,
+    )
+
+
+def door_settings(settings: Settings) -> DoorSettings:
+    gateway, limits = settings.gateway, settings.limits
+    origins = [gateway.public_url, *gateway.card_url]
+    hosts = {(urlsplit(one).hostname or "").lower() for one in origins} | {host.lower() for host in gateway.hosts}
+    return DoorSettings(
+        names=Names.of(gateway.header_prefix, settings.assertion.header),
+        hosts=frozenset(hosts),
+        public_authority=urlsplit(gateway.public_url).netloc,
+        prefix=gateway.prefix,
+        trusted=tuple(ipaddress.ip_network(one) for one in settings.forwarded.trusted),
+        limits=Limits(**limits.model_dump()),
+        origins=frozenset(one.lower() for one in (gateway.public_url, *settings.proxy.websocket_origins)),
+        frame_ancestors=settings.proxy.frame_ancestors,
+    )
+
+
+def address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
