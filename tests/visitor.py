@@ -171,10 +171,12 @@ class Visitor:
         else:
             connection = HTTPConnection(host, port, timeout=30)
         target = parts.path or "/"
-        connection.request(method, f"{target}?{parts.query}" if parts.query else target, body, sent)
-        got = connection.getresponse()
-        answer = Answer(url, got.status, got.getheaders(), got.read())
-        connection.close()
+        try:
+            connection.request(method, f"{target}?{parts.query}" if parts.query else target, body, sent)
+            with connection.getresponse() as got:
+                answer = Answer(url, got.status, got.getheaders(), got.read())
+        finally:
+            connection.close()
         for name, value in answer.headers:
             if name.lower() == "set-cookie":
                 self._keep(host, value, parts.scheme)

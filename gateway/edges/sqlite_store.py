@@ -43,14 +43,15 @@ class SqliteStore:
         self._thread = ThreadPoolExecutor(1, "store")
         self._db: sqlite3.Connection | None = None
         self._heard: list[Callable[[str], None]] = []
+        self._inode = 0
         self._last_news = 0
         self._data_version = -1
         self._swept: datetime | None = None
         self._poller: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Open the file and begin to hear other workers. Raises ``StoreUnavailable``."""
-        await self._run(self._open)
+        """Make the file if there is none, open it and begin to hear other workers. Raises ``StoreUnavailable``."""
+        await self._run(self._make)
         self._poller = asyncio.get_running_loop().create_task(self._poll(), name="store news")
 
     async def read(self, *keys: str) -> tuple[bytes | None, ...]:
@@ -85,9 +86,12 @@ class SqliteStore:
 
     # In the thread
 
-    def _open(self) -> None:
+    def _make(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._open()
+
+    def _open(self) -> None:
         db = sqlite3.connect(self._path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
         try:
             db.execute("PRAGMA journal_mode=WAL")
@@ -98,12 +102,17 @@ class SqliteStore:
             db.close()
             raise
         self._db = db
+        self._inode = self._path.stat().st_ino
 
     def _connection(self) -> sqlite3.Connection:
-        if self._db is None or not self._path.exists():
+        """The open file, as long as it is still the one at the path. A file that vanished is an outage, never an empty
+        store: making a new one here would sign everybody out."""
+        inode = self._path.stat().st_ino  # raises OSError, which is StoreUnavailable
+        if self._db is None or inode != self._inode:
             self._close()
             self._open()
-        assert self._db is not None  # noqa: S101 - just opened
+        if self._db is None:
+            raise sqlite3.OperationalError("not open")
         return self._db
 
     def _close(self) -> None:

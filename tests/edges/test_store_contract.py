@@ -248,6 +248,22 @@ async def test_r7_a_broken_file_is_unknown(ambient: TestAmbient, tmp_path: Path)
     await store.close()
 
 
+async def test_r7_a_vanished_file_is_unknown_and_not_an_empty_store(ambient: TestAmbient, tmp_path: Path) -> None:
+    """While the store file is away every call raises; when it is back, what was in it is there."""
+    path = tmp_path / "store.db"
+    store = SqliteStore(path, ambient)
+    await store.start()
+    await store.write("a", b"1", HOUR)
+    path.rename(tmp_path / "aside")
+    for call in (store.read("a"), store.write("b", b"2", HOUR), store.swap("a", b"1", None), store.publish("x")):
+        with pytest.raises(StoreUnavailable):
+            await call
+    assert not path.exists()
+    (tmp_path / "aside").rename(path)
+    assert await store.read("a", "b") == (b"1", None)
+    await store.close()
+
+
 def test_unknown_addresses_are_refused(ambient: TestAmbient) -> None:
     """An address of no known kind, or of a kind not supported, is refused when it is read."""
     for url in ("mysql://x", "redis+sentinel://x", "redis+cluster://x"):
