@@ -91,6 +91,23 @@ class Answers:
     def refuse(self, head: RequestHead, decision: Refuse) -> Answer:
         return self.fault(head, decision.reason, head.request_id)
 
+    def verdict(self, asked: RequestHead, decision: Challenge | Refuse) -> Answer:
+        """To a front proxy that asked about a request: 401 with the address to sign in at, 403, or 503."""
+        extra: tuple[tuple[bytes, bytes], ...] = ()
+        if isinstance(decision, Challenge):
+            where = self.public_url + self._address(asked, decision)
+            status = 403 if decision.to == "charter" else 401
+            extra = ((b"location", where.encode("ascii")),)
+            body: dict[str, object] = {"title": "Connexion nécessaire", "status": status, "sign_in": where}
+        else:
+            told = _SAYS.get(decision.reason, _OTHER)
+            status = 503 if told[0] >= 500 else 403
+            body = {"title": told[1], "status": status}
+            if status == 503:
+                extra = ((b"retry-after", _RETRY_AFTER),)
+        body |= {"reason": decision.reason.value, "reference": reference_of(asked.request_id)}
+        return self._problem(status, body, decision.reason, extra)
+
     def fault(self, head: RequestHead | None, reason: Reason, request_id: str) -> Answer:
         """A refusal of the door or of the gate, as a page or as JSON."""
         status, sentence, advice = _SAYS.get(reason, _OTHER)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -42,7 +43,7 @@ from gateway.edges.card_tls import CardTls, card_context
 from gateway.edges.database import Database
 from gateway.edges.journal import Journal
 from gateway.edges.keys import FileSigner, Secrets, ensure_assertion_key, ensure_secret, key_set
-from gateway.edges.logs import LineLog
+from gateway.edges.logs import sink
 from gateway.edges.revocation import Revocation
 from gateway.edges.senders import FileSender, HttpSmsSender, SmtpRelay, SmtpSender
 from gateway.edges.stores import AnyStore, open_store
@@ -52,7 +53,7 @@ from gateway.identity import Space
 from gateway.pages.app import make_app
 from gateway.pages.base import Charter, Contact, House
 from gateway.policy.book import book_of
-from gateway.policy.decision import Challenge, Forward, Rules
+from gateway.policy.decision import Rules
 from gateway.policy.establishments import Defaults, EstablishmentPolicy, PolicyBook
 from gateway.ports import Ambient, Sender
 from gateway.providers.base import Provider
@@ -61,10 +62,10 @@ from gateway.providers.oidc import OidcSettings, OpenIdProvider
 from gateway.providers.otp import CodePolicy, PasswordAndCode
 from gateway.providers.smartcard import CardSettings, Smartcard
 from gateway.proxy.door import Door
-from gateway.proxy.limits import AccessEvent
+from gateway.proxy.journal import AccessLog
 from gateway.proxy.pool import pages_connector
-from gateway.reasons import GatewayError, Reason, RecordsUnavailable
-from gateway.request import BadTarget, Fields, Peer, RequestHead, canonical_path
+from gateway.reasons import GatewayError, RecordsUnavailable
+from gateway.request import Peer, RequestHead
 from gateway.session.keeper import Keeper
 from gateway.session.model import Lifetimes
 from gateway.settings import Settings
@@ -370,7 +371,6 @@ class Gateway:
             seal=secrets.seal,
             unseal=secrets.unseal,
             key_set=lambda: keys,
-            authorise=_authoriser(gate, settings),
             changed=changed,
             sign_out_elsewhere=oidc if psc is not None and psc.sign_out else None,
         )
@@ -382,8 +382,8 @@ class Gateway:
         self._stack.push_async_callback(runner.cleanup)
         server = runner.server
         assert server is not None  # noqa: S101 - set up above
-        lines, note = _access_log(self._ambient)
-        self._stack.callback(lines.flush)
+        clock = time.monotonic
+        access = AccessLog(sink().write, self._ambient, clock)
         door = self.door = Door(
             door_settings(settings),
             gate=gate,
@@ -391,7 +391,8 @@ class Gateway:
             backends=[backend(name, one) for name, one in settings.backends.items()],
             pages=pages_connector(server),
             ambient=self._ambient,
-            log=note if settings.log.access else lambda event: None,
+            log=access if settings.log.access else lambda events: None,
+            clock=clock,
             failed=_log_failure,
             spoofed=_log_spoofed,
         )
@@ -506,69 +507,6 @@ def _error_page(house: House) -> Callable[[int, str, str, str], str]:
         return html.render("message", page=Page, title=sentence, lines=lines, actions=(), reference=reference)
 
     return page
-
-
-def _authoriser(
-    gate: Gate, settings: Settings
-) -> Callable[[str, str, str, Sequence[str], str], Awaitable[tuple[int, Mapping[str, str]]]]:
-    """The gate's answer about a request that a front proxy describes: 200 with headers, 401 or 403."""
-
-    async def authorise(
-        method: str, host: str, uri: str, cookies: Sequence[str], request_id: str
-    ) -> tuple[int, Mapping[str, str]]:
-        try:
-            path = canonical_path(uri.encode("ascii"))
-        except (BadTarget, UnicodeEncodeError):
-            return 403, {}
-        fields = Fields(tuple((b"cookie", line.encode("latin-1", "replace")) for line in cookies))
-        head = RequestHead(
-            method or "GET",
-            uri.encode("ascii"),
-            path,
-            fields,
-            host,
-            "https",
-            "",
-            Peer("", 0, "plain", True),
-            request_id,
-        )
-        decision = gate.at_once(head) or await gate.admit(head)
-        if isinstance(decision, Forward):
-            lines = decision.stamp.decode("ascii").split("\r\n")
-            return 200, dict(line.split(": ", 1) for line in lines if line)
-        if isinstance(decision, Challenge):
-            sign_in = f"{settings.gateway.public_url}{settings.gateway.prefix}/sign-in?space={decision.space.value}"
-            return (403 if decision.to == "charter" else 401), {"Location": sign_in, "X-Reason": decision.reason.value}
-        down = decision.reason in (Reason.STORE_DOWN, Reason.RECORDS_DOWN, Reason.KEY_DOWN, Reason.INTERNAL)
-        return (503 if down else 403), {"X-Reason": decision.reason.value}
-
-    return authorise
-
-
-def _access_log(ambient: Ambient) -> tuple[LineLog, Callable[[AccessEvent], None]]:
-    """The access log: one line per request, gathered and written a few times a second."""
-    log = LineLog("request")
-
-    def note(event: AccessEvent) -> None:
-        session, reason = event.session, event.reason
-        log.add(
-            ambient.now().isoformat(),
-            {
-                "id": event.request_id,
-                "client": event.client,
-                "method": event.method,
-                "path": event.path,
-                "status": event.status,
-                "backend": event.backend,
-                "session": session[:12] if session else None,
-                "reason": reason.value if reason else None,
-                "sent": event.sent,
-                "received": event.received,
-                "ms": round(event.seconds * 1000, 2),
-            },
-        )
-
-    return log, note
 
 
 def _log_failure(error: Exception, head: RequestHead) -> None:

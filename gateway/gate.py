@@ -28,6 +28,8 @@ COOKIE = "__Host-vtgw"
 FACTS_AGE = 5.0  # seconds; the floor that revocation and policy can never take longer than (R83, R130)
 CACHE_LIMIT = 20_000  # entries per worker; about 4 KiB each
 TOUCH_STEP = timedelta(seconds=15)  # activity is written down this often at most (R143)
+_ASK_AGAIN = 5  # times, when words keep coming while the question is under way
+VERDICT_AGE = timedelta(seconds=1)  # a decision serves equal requests of one connection this long at most
 
 
 @dataclass(slots=True)
@@ -39,6 +41,21 @@ class _Entry:
     stamps: dict[str, tuple[Minted, Forward]] = field(default_factory=dict)
     touched_at: datetime | None = None
     minting: bool = False
+    alive: bool = True  # false as soon as it is dropped or replaced: verdicts made from it die with it
+
+
+@dataclass(slots=True)
+class _Verdict:
+    """A decision to forward, and how long it may be said again for the same head without asking the rules.
+
+    It ends with whatever could change it: the facts it was made from, the session's ends, the stamp, the next note of
+    activity, and after a second at most, so that a new policy book is heard.
+    """
+
+    forward: Forward
+    entry: _Entry
+    since: datetime
+    until: datetime
 
 
 class Gate:
@@ -68,15 +85,19 @@ class Gate:
         self._gone = gone
         self._known: dict[str, _Entry] = {}
         self._asked: dict[str, asyncio.Task[_Entry]] = {}
+        self._stale: set[str] = set()  # of those: something was heard since
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # What the door calls
 
     def at_once(self, head: RequestHead) -> Decision | None:
         """The decision, if this worker knows enough to take it now."""
+        now = self._ambient.now()
+        verdict = head.verdict
+        if type(verdict) is _Verdict and verdict.entry.alive and verdict.since <= now < verdict.until:
+            return verdict.forward
         route = self._routes.match(head.path)
         ticket = self._ticket(head, route)
-        now = self._ambient.now()
         if ticket is None:
             return decide(route, None, self._book(), self._rules, now)
         digest = digest_of(ticket)
@@ -93,7 +114,25 @@ class Gate:
             entry.minting = True
             self._start(self._renew(digest, entry, decision.backend), "mint")
         self._active(head, digest, entry, now)
+        head.verdict = self._verdict(prepared, entry, now)
         return prepared[1]
+
+    def _verdict(self, prepared: tuple[Minted, Forward], entry: _Entry, now: datetime) -> _Verdict | None:
+        minted, forward = prepared
+        if entry.facts is None or entry.touched_at is None:
+            return None
+        session = entry.facts.session
+        age = timedelta(seconds=FACTS_AGE - (self._ambient.monotonic() - entry.born))
+        renew = minted.renew_at if now < minted.renew_at else minted.dead_at
+        until = min(
+            now + VERDICT_AGE,
+            now + age,
+            session.ends_at,
+            session.seen_at + session.lifetimes.idle,
+            entry.touched_at + TOUCH_STEP,
+            renew,
+        )
+        return _Verdict(forward, entry, now, until)
 
     async def admit(self, head: RequestHead) -> Decision:
         """The decision, with whatever has to be asked first. Never raises for a dependency that is down."""
@@ -118,15 +157,22 @@ class Gate:
     def heard(self, message: str) -> None:
         """A word from any worker: what was cached under this name is no longer known here."""
         kind, _, name = message.partition(":")
+        # A question under way may have been answered before this word: it is asked again.
+        self._stale.update({name} & self._asked.keys() if kind == "session" else self._asked)
         if kind == "session":
-            self._known.pop(name, None)
+            self._forget(name)
             self._gone(name)
         elif kind == "account":
-            stale = [d for d, e in self._known.items() if e.facts is not None and e.facts.account.id == name]
-            for digest in stale:
-                del self._known[digest]
+            for digest in [d for d, e in self._known.items() if e.facts is not None and e.facts.account.id == name]:
+                self._forget(digest)
         else:
-            self._known.clear()
+            for digest in list(self._known):
+                self._forget(digest)
+
+    def _forget(self, digest: str) -> None:
+        entry = self._known.pop(digest, None)
+        if entry is not None:
+            entry.alive = False
 
     async def close(self) -> None:
         """Wait for what was started off the hot path."""
@@ -150,18 +196,27 @@ class Gate:
         if task is None:  # one question however many requests wait for its answer
             task = self._start(self._ask(digest), "facts")
             self._asked[digest] = task
-            task.add_done_callback(lambda _: self._asked.pop(digest, None))
+            task.add_done_callback(lambda _: self._answered(digest))
         return await asyncio.shield(task)
 
+    def _answered(self, digest: str) -> None:
+        self._asked.pop(digest, None)
+        self._stale.discard(digest)
+
     async def _ask(self, digest: str) -> _Entry:
-        born = self._ambient.monotonic()
-        now = self._ambient.now()
-        session = await self._keeper.resume(digest, now)
-        account = await self._register.by_id(session.account) if session is not None else None
+        for _ in range(_ASK_AGAIN):
+            self._stale.discard(digest)
+            born = self._ambient.monotonic()
+            session = await self._keeper.resume(digest, self._ambient.now())
+            account = await self._register.by_id(session.account) if session is not None else None
+            if digest not in self._stale:
+                break
         facts = Facts(session, account) if session is not None and account is not None else None
         if len(self._known) >= CACHE_LIMIT:
-            self._known.pop(next(iter(self._known)))
+            self._forget(next(iter(self._known)))
         before = self._known.get(digest)
+        if before is not None:
+            before.alive = False
         entry = _Entry(facts, born, touched_at=before.touched_at if before else None)
         if before is not None and before.facts is not None and facts is not None and _same(before.facts, facts):
             entry.stamps = before.stamps
@@ -202,7 +257,7 @@ class Gate:
     async def _touch(self, digest: str, facts: Facts, now: datetime) -> None:
         try:
             if not await self._keeper.touch(facts.session, now):
-                self._known.pop(digest, None)
+                self._forget(digest)
         except GatewayError:
             return  # the store is down: the next question that matters fails closed by itself
 
@@ -211,7 +266,7 @@ class Gate:
         try:
             entry.stamps[backend] = await self._minted(entry, backend, self._ambient.now())
         except GatewayError:
-            self._known.pop(digest, None)  # the next request asks, and fails closed by itself
+            self._forget(digest)  # the next request asks, and fails closed by itself
         finally:
             entry.minting = False
 

@@ -54,7 +54,7 @@ class Answer:
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
-    reason: Reason
+    reason: Reason | None
 
 
 # One segment that some reader takes for a dot segment, or strips something from: "." and "..", with trailing dots or
@@ -144,9 +144,13 @@ class Fields:
 
 
 class RequestHead:
-    """One request, whole but for its body. Built by the door; nobody else makes or changes one."""
+    """One request, whole but for its body. Built by the door; nobody else makes or changes one.
 
-    __slots__ = ("authority", "client", "fields", "method", "path", "peer", "request_id", "scheme", "target")
+    Equal requests of one connection are one object, with a new ``request_id`` each time. ``verdict`` is a note that
+    the gate leaves to itself there; nobody else reads it.
+    """
+
+    __slots__ = ("authority", "client", "fields", "method", "path", "peer", "request_id", "scheme", "target", "verdict")
 
     def __init__(
         self,
@@ -169,6 +173,7 @@ class RequestHead:
         self.client = client
         self.peer = peer
         self.request_id = request_id
+        self.verdict: object = None
 
     @property
     def is_script(self) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
+import atexit
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
-from typing import Any, TextIO
+import threading
+from collections.abc import MutableMapping
+from queue import SimpleQueue
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -15,10 +16,7 @@ import structlog
 _HIDDEN = frozenset(
     {"password", "code", "pin", "secret", "token", "ticket", "cookie", "authorization", "id_token", "access_token"}
 )
-
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_destination: TextIO | None = None  # where configure() said; stderr until then
+_WAITING_LIMIT = 16 << 20  # characters; half a minute of a busy worker
 
 
 def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -30,8 +28,8 @@ def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[
 
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
     """Set up structlog and the standard library's loggers; called once, by the command line."""
-    global _destination
-    _destination = stream
+    global _sink
+    _sink = Sink(stream)
     number = getattr(logging, level.upper())
     structlog.configure(
         processors=[
@@ -43,7 +41,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Lines())),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Forward()], level=max(number, logging.WARNING), force=True)
@@ -56,36 +54,69 @@ class _Forward(logging.Handler):
         structlog.get_logger(record.name).log(record.levelno, record.getMessage())
 
 
-class LineLog:
-    """Many short events, one write: lines are gathered and written together a few times a second.
+class Sink:
+    """Where log lines go: handed over at once, written by a thread, so that a slow or dead sink never stops the loop.
 
-    For the access log, which is on every request: building a line costs microseconds and never waits for the sink. A
-    sink that fails loses lines, which are counted, and nothing else (G2).
+    What waits is bounded; beyond it, and when writing fails, lines are lost and counted, and nothing else (G2).
     """
 
-    def __init__(self, event: str, stream: TextIO | None = None, *, every: float = 0.2) -> None:
-        self._event = event
-        self._stream = stream or _destination
-        self._every = every
-        self._lines: list[str] = []
-        self._timer: asyncio.TimerHandle | None = None
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+        self._pieces: SimpleQueue[str | threading.Event] = SimpleQueue()
+        self._handed = 0  # characters; counted by who writes, and ``_written`` by the thread: no two change one number
+        self._written = 0
+        self._thread: threading.Thread | None = None
         self.lost = 0
 
-    def add(self, stamp: str, fields: Mapping[str, object]) -> None:
-        """One line; values may be anything JSON knows."""
-        self._lines.append(_encode({"event": self._event, "timestamp": stamp, **fields}))
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._every, self.flush)
-
-    def flush(self) -> None:
-        """Write what was gathered."""
-        self._timer = None
-        lines, self._lines = self._lines, []
-        if not lines:
+    def write(self, text: str) -> None:
+        """Whole lines, each with its line end."""
+        if self._handed - self._written >= _WAITING_LIMIT:
+            self.lost += text.count("\n")
             return
-        try:
-            stream = self._stream or sys.stderr
-            stream.write("\n".join(lines) + "\n")
-            stream.flush()
-        except (OSError, ValueError):
-            self.lost += len(lines)
+        self._handed += len(text)
+        self._pieces.put(text)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+            self._thread.start()
+
+    def flush(self, timeout: float = 2.0) -> None:
+        """Wait until what was handed over is written, or ``timeout`` seconds."""
+        if self._thread is not None:
+            done = threading.Event()
+            self._pieces.put(done)
+            done.wait(timeout)
+
+    def _run(self) -> None:
+        while True:
+            piece = self._pieces.get()
+            if isinstance(piece, threading.Event):
+                piece.set()
+                continue
+            try:
+                stream = self._stream or sys.stderr
+                stream.write(piece)
+                stream.flush()
+            except (OSError, ValueError):
+                self.lost += piece.count("\n")
+            self._written += len(piece)
+
+
+class _Lines:
+    """The sink in force, as the file that structlog prints to."""
+
+    @staticmethod
+    def write(text: str) -> None:
+        sink().write(text)
+
+    @staticmethod
+    def flush() -> None:
+        """Nothing: the sink's thread writes."""
+
+
+def sink() -> Sink:
+    """Where all lines go; stderr until ``configure`` says otherwise."""
+    return _sink
+
+
+_sink = Sink()
+atexit.register(lambda: _sink.flush())

@@ -49,7 +49,6 @@ def make_app(house: House) -> web.Application:
     for path, work in plain.items():
         app.router.add_get(prefix + path, handle(work))
     app.router.add_get(prefix + "/static/{name}", _static)
-    app.router.add_get(prefix + "/auth", _auth)
     app.router.add_get(prefix + "/jwks.json", _jwks)
     app.router.add_get("/.well-known/jwks.json", _jwks)
     return app
@@ -122,16 +121,3 @@ async def _jwks(request: web.Request) -> web.StreamResponse:
     answer.headers["Cache-Control"] = "public, max-age=300"
     dress(request, answer, None)
     return answer
-
-
-async def _auth(request: web.Request) -> web.StreamResponse:
-    """For a front proxy: the same gate, about the request that it describes (contract of ``auth``)."""
-    headers = request.headers
-    status, said = await request.app[HOUSE].authorise(
-        headers.get("vtgw-original-method", "GET"),
-        headers.get("vtgw-original-host", ""),
-        headers.get("vtgw-original-uri", ""),
-        headers.getall("Cookie", []),
-        headers.get("vtgw-request-id", ""),
-    )
-    return web.Response(status=status, headers=dict(said))

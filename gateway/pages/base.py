@@ -123,7 +123,6 @@ class House:
     seal: Callable[[str], str]
     unseal: Callable[[str], str | None]
     key_set: Callable[[], bytes]
-    authorise: Callable[[str, str, str, Sequence[str], str], Awaitable[tuple[int, Mapping[str, str]]]]
     changed: Callable[[str], Awaitable[None]]  # tells all workers that an account changed
     sign_out_elsewhere: SignOutElsewhere | None = None
     generic_names: frozenset[str] = GENERIC_NAMES

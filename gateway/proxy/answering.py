@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import IntEnum
 from typing import Protocol
 
 from gateway.policy.decision import Challenge, Decision, Forward, Refuse
-from gateway.proxy.heads import Block, Blocks, Effective
 from gateway.proxy.limits import IDEMPOTENT, AccessEvent, DoorSettings, Meters
+from gateway.proxy.plan import Plan, Planner
 from gateway.proxy.pool import Pool
 from gateway.proxy.upstream import ResponseHead, Upstream
 from gateway.proxy.wire import LAST_CHUNK, Body, WireError, chunk
@@ -28,6 +29,9 @@ _KNOWN_STATUS = {
     421: b"Misdirected Request", 431: b"Request Header Fields Too Large", 502: b"Bad Gateway",
     503: b"Service Unavailable", 504: b"Gateway Timeout", 505: b"HTTP Version Not Supported",
 }  # fmt: skip
+_COPY = 8192  # bytes; a payload up to this is cheaper copied behind its head than sent as a piece of its own
+_event = AccessEvent._make
+_VERDICT = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\ncache-control: no-store\r\n"
 _CLOSE_GOING_AWAY = b"\x88\x02\x03\xe9"  # WebSocket close 1001
 _CLOSE_POLICY = b"\x88\x02\x03\xf0"  # WebSocket close 1008
 
@@ -60,28 +64,23 @@ class Answers(Protocol):
 
     def fault(self, head: RequestHead | None, reason: Reason, request_id: str) -> Answer: ...
 
+    def verdict(self, asked: RequestHead, decision: Challenge | Refuse) -> Answer: ...
+
 
 class House(Protocol):
     """What a client connection needs of the door it came in by."""
 
     settings: DoorSettings
-    blocks: Blocks
+    planner: Planner
     meters: Meters
     gate: Gate
     answers: Answers
+    pools: Mapping[str, Pool]
     draining: bool
 
     def time(self) -> float: ...
 
     def request_id(self) -> str: ...
-
-    def path(self, target: bytes) -> str: ...
-
-    def is_own(self, path: str) -> bool: ...
-
-    def pool(self, backend: str) -> Pool: ...
-
-    def release(self, connection: Upstream) -> None: ...
 
     def joined(self, client: Answering) -> bool: ...
 
@@ -89,13 +88,9 @@ class House(Protocol):
 
     def belongs(self, client: Answering) -> None: ...
 
-    def added(self, forward: Forward | None, head: ResponseHead) -> bytes: ...
-
     def finished(self, event: AccessEvent) -> None: ...
 
     def failed(self, error: Exception, head: RequestHead) -> None: ...
-
-    def spoofed(self, peer: Peer) -> None: ...
 
 
 HOLD_ASKING, HOLD_UPSTREAM, HOLD_AHEAD = 1, 2, 4  # why reading is paused
@@ -105,39 +100,39 @@ class Answering(asyncio.Protocol):
     """State of one connection, and what it says. Times are those of the event loop."""
 
     __slots__ = (
-        "_answered", "_block", "_body", "_buffer", "_chunked_answer", "_close", "_door", "_effective",
-        "_effective_for", "_expect", "_forward", "_framing_chunked", "_head", "_held", "_progress", "_received",
-        "_request", "_sent", "_session", "_since", "_started", "_status", "_task", "_upstream", "_waits", "peer",
-        "state", "transport", "until",
+        "_answered", "_body", "_buffer", "_chunked_answer", "_close", "_door", "_expect", "_forward", "_held", "_ident",
+        "_plan",
+        "_progress", "_received", "_request", "_sent", "_session", "_since", "_started", "_status", "_task",
+        "_upstream", "_waits", "_write", "peer", "state", "transport", "until",
     )  # fmt: skip
 
     def __init__(self, door: House, listener: str) -> None:
         self._door = door
         self.peer = Peer("", 0, listener, tls=False)
         self.transport: asyncio.Transport | None = None
+        self._write: Callable[[bytes], None]
         self.state = State.HEAD
         self._buffer = b""
         self._held = 0
-        self._head: RequestHead | None = None
-        self._block: Block | None = None
-        self._effective: Effective | None = None
-        self._effective_for: tuple[Block, str] | None = None
+        self._plan: Plan | None = None  # of the request being handled, or of the last one
         self._task: asyncio.Task[None] | None = None
         self._since = door.time()  # when this state of affairs began
         self._progress = self._since  # when something last moved
         self._started = 0.0
+        self._ident = ""
         self._waits = False
         self._session: str | None = None  # of the last request; the door cuts by it
-        self._reset()
-
-    def _reset(self) -> None:
-        self._body: Body | None = None
-        self._framing_chunked = False  # of the request body
-        self._chunked_answer = False
-        self._request = b""
         self._forward: Forward | None = None
         self._upstream: Upstream | None = None
         self.until: datetime | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        """Forget what belongs to one request. The plan stays: the next head may be the same bytes."""
+        self._body: Body | None = None
+        self._chunked_answer = False
+        self._request = b""
+        self._forward = None
         self._answered = False  # the head of an answer was sent
         self._expect = False
         self._close = False
@@ -169,9 +164,26 @@ class Answering(asyncio.Protocol):
 
     # The answer
 
+    def answer_whole(self, head: ResponseHead, data: bytes) -> None:
+        """A complete answer in one piece, with its length: the common case, and one write."""
+        plan = self._plan
+        if self._body is not None or self._close or self._door.draining or plan is None or not plan.block.modern:
+            self.answer_head(head, data[head.size :], done=True)
+            return
+        plain = head.plain
+        self._status = head.status
+        self._sent = len(data) - head.size + len(plain)
+        if len(data) > _COPY:
+            assert self.transport is not None  # noqa: S101 - without a client the upstream is closed
+            self.transport.writelines((plain, memoryview(data)[head.size :]))
+        else:
+            self._write(plain + data[head.size :])
+        self._progress = self._door.time()
+        self._finish()
+
     def answer_interim(self, head: ResponseHead) -> None:
-        # 100 was said by the door itself; other interim answers (103) go on.
-        if head.status != 100 and self.transport is not None:
+        # 100 was said by the door itself; other interim answers (103) go on, to who may understand them.
+        if head.status != 100 and self.transport is not None and self._plan is not None and self._plan.block.modern:
             self.transport.write(head.status_line + head.fields + b"\r\n")
 
     def answer_head(self, head: ResponseHead, payload: bytes, *, done: bool) -> None:
@@ -181,24 +193,15 @@ class Answering(asyncio.Protocol):
         self._answered = True
         self._status = head.status
         self._progress = self._door.time()
-        modern = self._block is not None and self._block.modern
-        chunked = not head.framing.empty and head.framing.length is None and modern
+        modern = self._plan is not None and self._plan.block.modern
         if self._body is not None and not self._body.done:
             self._close = True  # answered before the body had ended: this connection cannot go on
-        if self._door.draining or (head.framing.until_close and not modern) or (head.framing.chunked and not modern):
+        if self._door.draining or (head.chunked and not modern):
             self._close = True
+        chunked = self._chunked_answer = head.chunked and modern
+        out = [head.plain[:-2]]
         if chunked:
-            framing = b"Transfer-Encoding: chunked\r\n"
-        elif head.framing.length is not None and head.framing.length > 0:
-            framing = b"Content-Length: %d\r\n" % head.framing.length
-        elif head.length_line:
-            framing = head.length_line
-        elif head.framing.empty and head.status not in (204, 304) and self._method != "HEAD":
-            framing = b"Content-Length: 0\r\n"
-        else:
-            framing = b""
-        self._chunked_answer = chunked
-        out = [head.status_line, head.fields, framing, self._door.added(self._forward, head)]
+            out.append(b"Transfer-Encoding: chunked\r\n")
         if self._close:
             out.append(b"Connection: close\r\n")
         out.append(b"\r\n")
@@ -238,7 +241,7 @@ class Answering(asyncio.Protocol):
             again
             and self._method in IDEMPOTENT
             and self._forward is not None
-            and not (self._block and self._block.upgrade)
+            and not (self._plan and self._plan.block.upgrade)
         ):
             self._door.meters.retries += 1
             self._again()
@@ -251,7 +254,7 @@ class Answering(asyncio.Protocol):
         whole = self._body is None or self._body.done
         if upstream is not None:
             if whole and upstream.reusable:
-                self._door.release(upstream)
+                upstream.home.release(upstream, self._progress)
             else:
                 upstream.close()
         self._log(None)
@@ -305,18 +308,38 @@ class Answering(asyncio.Protocol):
 
     @property
     def _method(self) -> str:
-        return self._head.method if self._head is not None else ""
+        return self._plan.head.method if self._plan is not None else ""
 
     # What the door says by itself
 
     def _fault(self, reason: Reason) -> None:
-        self._say(self._door.answers.fault(self._head, reason, self._ident))
+        self._say(self._door.answers.fault(self._plan.head if self._plan else None, reason, self._ident))
 
     def _refuse(self, reason: Reason) -> None:
         """The request cannot be read in one way: answer once, close, read nothing more of it (P2)."""
         self._close = True
         self._buffer = b""
+        if self.state is State.HEAD:  # what is refused is not the request before it
+            self._plan = None
+            self._ident = self._door.request_id()
         self._say(self._door.answers.fault(None, reason, self._ident), unread=True)
+
+    def _say_verdict(self, plan: Plan, decision: Decision) -> None:
+        """Forward-auth: 200 with who it is, as headers; otherwise why not. The front proxy acts on it."""
+        self._session = decision.session if isinstance(decision, Forward) else None
+        if not isinstance(decision, Forward):
+            plan.asked.request_id = self._ident
+            self._say(self._door.answers.verdict(plan.asked, decision))
+        elif self._close or self._body is not None or self._door.draining:
+            lines = tuple(_field(line) for line in decision.stamp.split(b"\r\n") if line)
+            self._say(Answer(200, ((b"cache-control", b"no-store"), *lines), b"", None))
+        else:
+            data = b"%b%b\r\n" % (_VERDICT, decision.stamp)
+            self._status = 200
+            self._sent = len(data)
+            self._write(data)
+            self._log(None)
+            self._ready()
 
     def _say(self, answer: Answer, *, unread: bool = False) -> None:
         transport = self.transport
@@ -334,7 +357,7 @@ class Answering(asyncio.Protocol):
         out = [b"HTTP/1.1 %d %b\r\n" % (answer.status, _KNOWN_STATUS.get(answer.status, b""))]
         out += [b"%b: %b\r\n" % pair for pair in answer.headers]
         out.append(b"content-length: %d\r\n" % len(answer.body))
-        if self._effective is not None and self._effective.scheme == "https":
+        if self.peer.tls or (self._plan is not None and self._plan.who.scheme == "https"):
             out.append(b"strict-transport-security: %b\r\n" % self._door.settings.hsts.encode())
         if self._close:
             out.append(b"connection: close\r\n")
@@ -379,10 +402,6 @@ class Answering(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
 
-    @property
-    def _ident(self) -> str:
-        return self._head.request_id if self._head is not None else self._door.request_id()
-
     def _hold(self, why: int) -> None:
         if not self._held and self.transport is not None and not self.transport.is_closing():
             self.transport.pause_reading()
@@ -395,19 +414,26 @@ class Answering(asyncio.Protocol):
                 self.transport.resume_reading()
 
     def _log(self, reason: Reason | None, *, aborted: bool = False) -> None:
-        head = self._head
+        plan, forward = self._plan, self._forward
+        ended = self._progress
         self._door.finished(
-            AccessEvent(
-                request_id=self._ident,
-                client=head.client if head else self.peer.address,
-                method=head.method if head else "-",
-                path=head.path if head else "-",
-                status=self._status or (499 if aborted else 0),
-                backend=self._forward.backend if self._forward else None,
-                session=self._session,
-                reason=reason,
-                sent=self._sent,
-                received=self._received,
-                seconds=self._door.time() - self._started,
+            _event(
+                (
+                    self._ident,
+                    plan.label if plan is not None else (self.peer.address, "-", "-"),
+                    self._status or (499 if aborted else 0),
+                    forward.backend if forward is not None else None,
+                    self._session,
+                    reason,
+                    self._sent,
+                    self._received,
+                    ended - self._started,
+                    ended,
+                )
             )
         )
+
+
+def _field(line: bytes) -> tuple[bytes, bytes]:
+    name, _, value = line.partition(b": ")
+    return name, value

@@ -14,12 +14,16 @@ from typing import cast
 from gateway.edges.tls import peer_of
 from gateway.policy.decision import Challenge, Decision, Forward, Refuse
 from gateway.proxy.answering import HOLD_AHEAD, HOLD_ASKING, HOLD_UPSTREAM, Answering, State
-from gateway.proxy.heads import Block, authority, effective, origin_form
-from gateway.proxy.limits import METHODS, PAGES
+from gateway.proxy.limits import PAGES
+from gateway.proxy.plan import Plan, Way
+from gateway.proxy.pool import Pool
 from gateway.proxy.upstream import Upstream
-from gateway.proxy.wire import HTTP_100, LAST_CHUNK, Body, WireError, chunk, request_line
+from gateway.proxy.wire import HTTP_100, LAST_CHUNK, Body, WireError, chunk
 from gateway.reasons import GatewayError, Reason
 from gateway.request import BadTarget, RequestHead
+
+_HEAD, _BUSY = State.HEAD, State.BUSY  # looked at for every piece of data
+_TO_PAGES = Forward(PAGES)
 
 
 class Client(Answering):
@@ -31,6 +35,7 @@ class Client(Answering):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        self._write = self.transport.write
         self.peer = peer_of(self.transport, self.peer.listener)
         if not self._door.joined(self):
             self._refuse(Reason.TOO_MANY_CONNECTIONS)
@@ -38,20 +43,24 @@ class Client(Answering):
     def data_received(self, data: bytes) -> None:
         self._progress = self._door.time()
         state = self.state
-        if state is State.HEAD:
-            if not self._buffer:
+        if state is _HEAD:
+            plan = self._plan
+            if plan is not None and plan.again and data == plan.raw and not self._buffer:
+                self._begin(plan)  # the very bytes of the request before
+            elif not self._buffer:
                 self._since = self._progress
                 self._buffer = data
+                self._next()
             else:
                 self._buffer += data
-            self._next()
-        elif state is State.BUSY and self._body is not None and not self._body.done:
+                self._next()
+        elif state is _BUSY and self._body is not None and not self._body.done:
             self._feed(data)
         elif state is State.TUNNEL:
             self._received += len(data)
             if self._upstream is not None:
                 self._upstream.send(data)
-        elif state is State.ASKING or state is State.BUSY:
+        elif state is State.ASKING or state is _BUSY:
             self._ahead(data)
 
     def eof_received(self) -> bool:
@@ -65,7 +74,7 @@ class Client(Answering):
         if self._task is not None:
             self._task.cancel()
         if self._waits and self._forward is not None:
-            self._door.pool(self._forward.backend).forget(self)
+            self._door.pools[self._forward.backend].forget(self)
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             upstream.close()  # a client that leaves takes its request with it (B6)
@@ -98,175 +107,103 @@ class Client(Answering):
                 self._refuse(Reason.HEAD_TOO_LARGE)
             return
         self._buffer = data[end + 4 :]
-        self._started = self._progress
-        try:
-            self._read(data[:end])
-        except (WireError, BadTarget) as error:
-            self._refuse(error.reason)
-
-    def _read(self, raw: bytes) -> None:
-        settings = self._door.settings
-        line, _, fields = raw.partition(b"\r\n")
-        if len(line) > settings.limits.request_line:
-            raise WireError(Reason.TARGET_TOO_LONG)
-        method, target, modern = request_line(line)
-        block = self._door.blocks.read(fields, modern=modern)
-        if method not in METHODS:
-            raise WireError(Reason.BAD_METHOD)
-        host, given = block.host, block.authority
-        known = self._effective_for
-        if known is not None and known[0] is block and known[1] == given and self._effective is not None:
-            who = self._effective
-        else:
-            if not given:
-                given, host = authority(settings.public_authority)
-            who, spoofed = effective(self.peer, block, settings, given)
-            self._effective, self._effective_for = who, (block, block.authority)
-            if spoofed:
-                self._door.meters.reasons[Reason.CARD_FORWARD_UNTRUSTED.value] += 1
-                self._door.spoofed(self.peer)
-        if not target.startswith(b"/"):
-            target, given = origin_form(target, who.scheme, host)
-        if settings.hosts and host not in settings.hosts:
-            raise WireError(Reason.UNKNOWN_HOST)
-        path = self._door.path(target)
-        if settings.limits.body and (block.framing.length or 0) > settings.limits.body:
-            raise WireError(Reason.BODY_TOO_LARGE)
-        if block.upgrade:
-            self._check_upgrade(method, block, f"{who.scheme}://{given}".lower())
-        self._block = block
-        self._close = block.close
-        self._expect = block.expect and not block.framing.empty
-        if not block.framing.empty:
-            self._body = Body(block.framing)
-            self._framing_chunked = block.framing.chunked
-        head = self._head = RequestHead(
-            method,
-            target,
-            path,
-            block.fields,
-            who.authority,
-            who.scheme,
-            who.client,
-            self.peer,
-            self._door.request_id(),
-        )
-        self._admit(head)
-
-    def _check_upgrade(self, method: str, block: Block, own: str) -> None:
-        """Only GET, only without body, and from a page of ours: this very origin, or one that the settings name."""
-        if method != "GET" or not block.framing.empty:
-            raise WireError(Reason.UPGRADE_REFUSED)
-        origin = block.fields.get(b"origin")
-        told = None if origin is None else origin.decode("latin-1").lower()
-        if told is not None and told != own and told not in self._door.settings.origins:
-            raise WireError(Reason.ORIGIN_REFUSED)
+        plan, raw = self._plan, data[: end + 4]
+        if plan is None or plan.raw != raw:
+            try:
+                plan = self._plan = self._door.planner.plan(raw, self.peer, plan)
+            except (WireError, BadTarget) as error:
+                self._started = self._progress
+                self._refuse(error.reason)
+                return
+        if not plan.block.framing.empty:
+            self._body = Body(plan.block.framing)
+            self._expect = plan.block.expect
+        self._begin(plan)
 
     # From a request to a decision
 
-    def _admit(self, head: RequestHead) -> None:
-        if self._door.is_own(head.path):
-            self._decided(Forward(PAGES))
+    def _begin(self, plan: Plan) -> None:
+        door, head = self._door, plan.head
+        self._started = self._progress
+        self._close = plan.block.close
+        self._ident = head.request_id = door.request_id()
+        if plan.way is Way.PAGES:
+            self._decided(_TO_PAGES)
+            return
+        if plan.fault is not None:
+            self._decided(Refuse(plan.fault))
             return
         try:
-            decision = self._door.gate.at_once(head)
+            decision = door.gate.at_once(plan.asked)
         except Exception as error:  # whatever happens in a judgement, the answer is no (R7)
-            self._door.failed(error, head)
-            self._decided(Refuse(error.reason if isinstance(error, GatewayError) else Reason.INTERNAL))
+            self._decided(self._failed(error, head))
             return
         if decision is not None:
             self._decided(decision)
             return
-        self._ask_for_decision(head)
-
-    def _ask_for_decision(self, head: RequestHead) -> None:
         self.state = State.ASKING
         self._hold(HOLD_ASKING)
-        self._task = asyncio.get_running_loop().create_task(self._ask(head), name=f"admit {head.request_id}")
+        self._task = asyncio.get_running_loop().create_task(self._ask(plan.asked), name=f"admit {self._ident}")
 
     async def _ask(self, head: RequestHead) -> None:
-        decision: Decision
         try:
             decision = await self._door.gate.admit(head)
         except Exception as error:  # as above
-            self._door.failed(error, head)
-            decision = Refuse(error.reason if isinstance(error, GatewayError) else Reason.INTERNAL)
+            decision = self._failed(error, head)
         self._task = None
         if self.state is State.ASKING:
             self._let(HOLD_ASKING)
             self._decided(decision)
 
+    def _failed(self, error: Exception, head: RequestHead) -> Decision:
+        """What an accident in a judgement means: refused, with its own reason when it has one."""
+        self._door.failed(error, head)
+        return Refuse(error.reason if isinstance(error, GatewayError) else Reason.INTERNAL)
+
     def _decided(self, decision: Decision) -> None:
-        head = self._head
-        if head is None:
+        plan = self._plan
+        if plan is None:
             return
-        if isinstance(decision, Forward):
+        if plan.way is Way.AUTH:
+            self._say_verdict(plan, decision)
+        elif isinstance(decision, Forward):
             self._forward = decision
             self.until = decision.until
-            if decision.session != self._session:
+            if decision.session is not self._session and decision.session != self._session:
                 self._session = decision.session
                 self._door.belongs(self)
-            self._request = self._compose(head, decision)
-            pool = self._door.pool(decision.backend)
+            self._request = plan.message(decision.stamp)
+            pool = self._door.pools[decision.backend]
             upstream = pool.take()
             if upstream is not None:
                 self._carry(upstream)
             else:
-                self.state = State.ASKING
-                self._hold(HOLD_ASKING)
-                self._waits = True
-                pool.fetch(self)
+                self._fetch(pool)
         elif isinstance(decision, Challenge):
-            self._say(self._door.answers.challenge(head, decision))
+            self._say(self._door.answers.challenge(plan.head, decision))
         else:
-            self._say(self._door.answers.refuse(head, decision))
-
-    def _compose(self, head: RequestHead, forward: Forward) -> bytes:
-        """The head for the backend, from an empty list: the client's allowed fields first, ours last (B1)."""
-        block, who = self._block, self._effective
-        assert block is not None and who is not None  # noqa: S101 - set with the head
-        framing = block.framing
-        if framing.chunked:
-            length = b"Transfer-Encoding: chunked\r\n"
-        elif framing.length or head.method in ("POST", "PUT", "PATCH"):
-            length = b"Content-Length: %d\r\n" % (framing.length or 0)
-        else:
-            length = b""
-        upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n" if block.upgrade else b""
-        ident = head.request_id
-        own = who.internal + b"vtgw-request-id: %b\r\n" % ident.encode() if forward.backend == PAGES else b""
-        return b"".join(
-            (
-                b"%b %b HTTP/1.1\r\nHost: %b\r\n" % (head.method.encode(), head.target, who.authority.encode()),
-                block.to_pages if forward.backend == PAGES else block.crossing,
-                length,
-                upgrade,
-                who.spoken,
-                b"X-Request-ID: %b\r\ntraceparent: 00-%b-%b-01\r\n"
-                % (ident.encode(), ident.encode(), ident[16:].encode()),
-                own,
-                forward.stamp,
-                b"\r\n",
-            )
-        )
+            self._say(self._door.answers.refuse(plan.head, decision))
 
     # To the backend
+
+    def _fetch(self, pool: Pool) -> None:
+        self.state = State.ASKING
+        self._hold(HOLD_ASKING)
+        self._waits = True
+        pool.fetch(self)
 
     def connected(self, connection: Upstream) -> None:
         """The pool has a connection for this request."""
         self._waits = False
         if self.state is not State.ASKING or self._forward is None:
-            self._door.release(connection)
+            connection.home.release(connection, self._door.time())
             return
         self._let(HOLD_ASKING)
         self._carry(connection)
 
     def _again(self) -> None:
         assert self._forward is not None  # noqa: S101 - it was sent once
-        self.state = State.ASKING
-        self._hold(HOLD_ASKING)
-        self._waits = True
-        self._door.pool(self._forward.backend).fetch(self)
+        self._fetch(self._door.pools[self._forward.backend])
 
     def not_connected(self, reason: Reason) -> None:
         self._waits = False
@@ -275,11 +212,11 @@ class Client(Answering):
             self._fault(reason)
 
     def _carry(self, upstream: Upstream) -> None:
-        block, head = self._block, self._head
-        assert block is not None and head is not None  # noqa: S101 - set with the head
-        self.state = State.BUSY
+        plan = self._plan
+        assert plan is not None  # noqa: S101 - set with the request
+        self.state = _BUSY
         self._upstream = upstream
-        self._since = self._door.time()
+        self._since = self._progress
         data = self._request
         body = self._body
         if body is not None:
@@ -294,9 +231,9 @@ class Client(Answering):
                     return
                 self._received += len(payload)
                 data += self._framed(payload, done=body.done)
-            elif self._expect and self.transport is not None:
-                self.transport.write(HTTP_100)  # the request is admitted and its backend is there
-        upstream.ask(self, data, head.method, upgrade=block.upgrade)
+            elif self._expect:
+                self._write(HTTP_100)  # the request is admitted and its backend is there
+        upstream.ask(self, data, plan.head.method, upgrade=plan.block.upgrade)
 
     def _feed(self, data: bytes) -> None:
         body, upstream = self._body, self._upstream
@@ -326,7 +263,7 @@ class Client(Answering):
             self._ahead(rest)
 
     def _framed(self, payload: bytes, *, done: bool) -> bytes:
-        if not self._framing_chunked:
+        if self._plan is None or not self._plan.block.framing.chunked:
             return payload
         return (chunk(payload) if payload else b"") + (LAST_CHUNK if done else b"")
 
@@ -376,7 +313,7 @@ class Client(Answering):
         transport, upstream = self.transport, self._upstream
         if transport is None or upstream is None or self._forward is None:
             return
-        backend = self._door.pool(self._forward.backend).backend
+        backend = self._door.pools[self._forward.backend].backend
         if self.until is not None and instant >= self.until:
             self.cut()
         elif self._answered:

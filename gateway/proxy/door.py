@@ -10,23 +10,24 @@ import asyncio
 import contextlib
 import ssl
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from gateway.policy.decision import Forward
 from gateway.ports import Ambient
 from gateway.proxy.answering import Answering, Answers, Gate
 from gateway.proxy.client import Client
-from gateway.proxy.heads import Blocks
 from gateway.proxy.limits import PAGES, AccessEvent, Backend, DoorSettings, Log, Meters
+from gateway.proxy.plan import Planner
 from gateway.proxy.pool import Connect, Pool
-from gateway.proxy.upstream import ResponseHead, ResponseHeads, Upstream
-from gateway.request import Peer, RequestHead, canonical_path
+from gateway.proxy.upstream import ResponseHeads
+from gateway.request import Peer, RequestHead
 
-_PATHS = 4096  # remembered targets; bounded, because clients choose them
-_PATH_WORTH_KEEPING = 512
 _SWEEP = 1.0  # seconds between two looks at all deadlines
+_GATHER = 0.1  # seconds that finished requests wait to be counted and logged together
+_GATHERED = 200  # or as many as this; small enough that no other request waits a millisecond for them
+_LOW = 4096
+_DIGITS = [f"{number:03x}" for number in range(_LOW)]
 _BACKLOG = 2048
 
 
@@ -42,7 +43,7 @@ class Door:
         backends: Sequence[Backend],
         pages: Connect,
         ambient: Ambient,
-        log: Log = lambda event: None,
+        log: Log = lambda events: None,
         failed: Callable[[Exception, RequestHead], None] = lambda error, head: None,
         spoofed: Callable[[Peer], None] = lambda peer: None,
         clock: Callable[[], float] | None = None,
@@ -51,30 +52,33 @@ class Door:
         self.gate = gate
         self.answers = answers
         self.meters = Meters()
-        self.blocks = Blocks(settings.names, settings.limits)
+        self.planner = Planner(settings, self.meters, spoofed)
         self.draining = False
         self.failed = failed
-        self.spoofed = spoofed
         self.time = clock or asyncio.get_running_loop().time
         self._ambient = ambient
         self._log = log
-        heads = ResponseHeads(settings.names)
+        frames = settings.frame_ancestors
+        heads = ResponseHeads(
+            settings.names,
+            f"Content-Security-Policy: frame-ancestors {frames}\r\n".encode() if frames else b"",
+        )
         own = Backend(PAGES, "http", "", 0, idle_timeout=60, max_connections=256)
-        self._pools = {one.name: Pool(one, heads, self.meters) for one in backends}
-        self._pools[PAGES] = Pool(own, heads, self.meters, pages)
-        self._paths: dict[bytes, str] = {}
+        self.pools: Mapping[str, Pool] = {
+            PAGES: Pool(own, heads, self.meters, pages),
+            **{one.name: Pool(one, heads, self.meters) for one in backends},
+        }
         self._clients: set[Answering] = set()
         self._addresses: Counter[str] = Counter()
         self._sessions: defaultdict[str, set[Answering]] = defaultdict(set)
         self._listed: dict[Answering, str] = {}
         self._servers: list[asyncio.Server] = []
-        self._frames = (
-            f"Content-Security-Policy: frame-ancestors {settings.frame_ancestors}\r\n".encode()
-            if settings.frame_ancestors
-            else b""
-        )
         # A request id is 128 bits: a random start for this process, counted up. Unique, and not a secret.
-        self._ident = int.from_bytes(ambient.token(16).encode()[:16], "big") >> 1
+        self._low = 0
+        self._high = int.from_bytes(ambient.token(16).encode()[:16], "big") >> 13
+        self._high_text = f"{self._high:029x}"
+        self._events: list[AccessEvent] = []
+        self._gathering: asyncio.TimerHandle | None = None
         self._empty: asyncio.Event | None = None  # set when the last connection has left, while draining
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -123,8 +127,9 @@ class Door:
         for client in list(self._clients):
             if client.transport is not None:
                 client.transport.abort()
-        for pool in self._pools.values():
+        for pool in self.pools.values():
             await pool.close()
+        self.flush()
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
@@ -132,36 +137,12 @@ class Door:
     # What connections ask
 
     def request_id(self) -> str:
-        self._ident = (self._ident + 1) & ((1 << 128) - 1)
-        return f"{self._ident:032x}"
-
-    def path(self, target: bytes) -> str:
-        """The canonical path of a target; raises ``BadTarget``."""
-        known = self._paths.get(target)
-        if known is None:
-            known = canonical_path(target)
-            if len(target) <= _PATH_WORTH_KEEPING:
-                if len(self._paths) >= _PATHS:
-                    self._paths.clear()
-                self._paths[target] = known
-        return known
-
-    def is_own(self, path: str) -> bool:
-        """Whether a path belongs to our own pages: the prefix itself, or below it, spelled exactly."""
-        prefix = self.settings.prefix
-        return path.startswith(prefix + "/") or path == prefix or path in self.settings.reserved
-
-    def pool(self, backend: str) -> Pool:
-        return self._pools[backend]
-
-    def release(self, connection: Upstream) -> None:
-        connection.home.release(connection, self.time())
-
-    def added(self, forward: Forward | None, head: ResponseHead) -> bytes:
-        """What the door adds to a backend's answer: who may frame it, if the backend says nothing (R8)."""
-        if forward is None or forward.backend == PAGES or head.own_framing:
-            return b""
-        return self._frames
+        low = self._low = self._low + 1
+        if low == _LOW:
+            low = self._low = 0
+            self._high += 1
+            self._high_text = f"{self._high:029x}"
+        return self._high_text + _DIGITS[low]
 
     def joined(self, client: Answering) -> bool:
         limits = self.settings.limits
@@ -204,14 +185,24 @@ class Door:
             client.cut()
 
     def finished(self, event: AccessEvent) -> None:
-        meters = self.meters
-        meters.statuses[event.status] += 1
-        meters.bytes_in += event.received
-        meters.bytes_out += event.sent
-        meters.seconds += event.seconds
-        if event.reason is not None:
-            meters.reasons[event.reason.value] += 1
-        self._log(event)
+        """A request is over; it is counted and logged with others, soon."""
+        events = self._events
+        events.append(event)
+        gathered = len(events)
+        if gathered == 1:
+            self._gathering = asyncio.get_running_loop().call_later(_GATHER, self.flush)
+        elif gathered >= _GATHERED:
+            self.flush()
+
+    def flush(self) -> None:
+        """Count and log what is over."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        events, self._events = self._events, []
+        if events:
+            self.meters.count(events)
+            self._log(events)
 
     # Deadlines
 
@@ -230,5 +221,5 @@ class Door:
         instant: datetime = self._ambient.now()
         for client in list(self._clients):
             client.check(now, instant)
-        for pool in self._pools.values():
+        for pool in self.pools.values():
             pool.sweep(now)

@@ -70,19 +70,20 @@ class Blocks:
     def __init__(self, names: Names, limits: Limits) -> None:
         self._names = names
         self._limits = limits
-        self._known: dict[tuple[bytes, bool], Block] = {}
+        self._modern: dict[bytes, Block] = {}
+        self._old: dict[bytes, Block] = {}
 
     def read(self, block: bytes, *, modern: bool) -> Block:
         """The block of these bytes; raises ``WireError``."""
-        key = (block, modern)
-        known = self._known.get(key)
+        remembered = self._modern if modern else self._old
+        known = remembered.get(block)
         if known is None:
             lines = header_lines(block, most=self._limits.header_count, longest=self._limits.header_field)
             known = Block(lines, self._names, modern=modern)
             if len(block) <= _WORTH_KEEPING:
-                if len(self._known) >= _REMEMBERED:
-                    self._known.clear()
-                self._known[key] = known
+                if len(remembered) >= _REMEMBERED:
+                    remembered.clear()
+                remembered[block] = known
         return known
 
 
@@ -144,14 +145,7 @@ def effective(peer: Peer, block: Block, settings: DoorSettings, given: str) -> t
         f"X-Forwarded-For: {chain}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: {given}\r\n"
         f'X-Forwarded-Port: {port}\r\nForwarded: for={node};host="{given}";proto={scheme}\r\n'
     ).encode("ascii")
-    described: list[str] = []
-    if settings.is_trusted(peer.address):  # a front proxy asks about the request that it describes (forward-auth)
-        for name in ("method", "host", "uri"):
-            value = fields.get(f"x-forwarded-{name}".encode())
-            if value is not None and value.isascii():
-                described.append(f"vtgw-original-{name}: {value.decode('ascii')}")
     lines = [
-        *described,
         f"vtgw-client: {client}",
         f"vtgw-scheme: {scheme}",
         f"vtgw-host: {given}",

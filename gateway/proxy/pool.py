@@ -69,8 +69,6 @@ class Pool:
     def release(self, connection: Upstream, now: float) -> None:
         """Give back a connection on which both messages ended cleanly."""
         connection.free()
-        if not connection.alive:
-            return
         if self._waiting:
             self._waiting.popleft().connected(connection)
             return

@@ -7,6 +7,7 @@ client can reach another: bytes that nobody asked for close the connection.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from gateway.proxy.headers import Names, returning, says_framing
@@ -30,42 +31,66 @@ _WORTH_KEEPING = 2048
 
 
 class ResponseHead:
-    """A response head that was found sound, ready to be sent on. Shared between equal responses."""
+    """A response head that was found sound, ready to be sent on. Shared between equal responses.
 
-    __slots__ = ("close", "fields", "framing", "length_line", "lines", "own_framing", "status", "status_line")
+    ``plain`` is what a client of HTTP/1.1 gets when the connection goes on and the answer is not chunked; ``whole`` is
+    the size of the complete message when that is known from the head, -1 otherwise.
+    """
 
-    def __init__(self, head: bytes, method: str, names: Names, *, trusted: bool) -> None:
-        line, _, block = head.partition(b"\r\n")
+    __slots__ = (
+        "chunked", "close", "fields", "framing", "length_line", "lines", "method", "plain", "raw", "size", "status",
+        "status_line", "whole",
+    )  # fmt: skip
+
+    def __init__(self, raw: bytes, method: str, names: Names, frames: bytes, *, trusted: bool) -> None:
+        line, _, block = raw[:-4].partition(b"\r\n")
+        self.raw = raw
+        self.size = len(raw)
+        self.method = method
         self.status, phrase, modern = status_line(line)
         try:
             self.lines: Lines = header_lines(block, most=_FIELDS_LIMIT, longest=_HEAD_LIMIT)
         except WireError:
             raise WireError(Reason.BACKEND_GARBAGE) from None
-        self.framing: Framing = response_framing(self.lines, status=self.status, method=method, modern=modern)
+        framing: Framing = response_framing(self.lines, status=self.status, method=method, modern=modern)
+        self.framing = framing
         connection = tokens(self.lines, b"connection")
-        self.close = b"close" in connection or not modern or self.framing.until_close
+        self.close = b"close" in connection or not modern or framing.until_close
         self.fields = returning(self.lines, names, trusted=trusted)
+        if not trusted and not says_framing(self.lines):
+            self.fields += frames  # who may frame a page of the backend, when the backend says nothing (R8)
         self.status_line = b"HTTP/1.1 %d %b\r\n" % (self.status, phrase)
-        self.own_framing = says_framing(self.lines)
-        # HEAD and 304 say the length of what they do not send.
-        told = [value for name, _, value in self.lines if name == b"content-length"]
-        silent = method == "HEAD" or self.status == 304
-        self.length_line = b"Content-Length: %b\r\n" % told[0] if told and silent else b""
+        self.length_line = self._length_line()
+        self.chunked = not framing.empty and framing.length is None
+        self.plain = self.status_line + self.fields + self.length_line + b"\r\n"
+        final = self.status >= 200 and not self.close and framing.length is not None
+        self.whole = self.size + (framing.length or 0) if final else -1
+
+    def _length_line(self) -> bytes:
+        framing = self.framing
+        if framing.length:
+            return b"Content-Length: %d\r\n" % framing.length
+        if self.method == "HEAD" or self.status == 304:  # these say the length of what they do not send
+            told = [value for name, _, value in self.lines if name == b"content-length"]
+            return b"Content-Length: %b\r\n" % told[0] if told else b""
+        return b"Content-Length: 0\r\n" if framing.empty and self.status >= 200 and self.status != 204 else b""
 
 
 class ResponseHeads:
-    """Response heads by their bytes, for one worker."""
+    """Response heads by their bytes, for one worker. ``frames`` is the line that says who may frame a page."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, frames: bytes = b"") -> None:
         self._names = names
+        self._frames = frames
         self._known: dict[tuple[bytes, str, bool], ResponseHead] = {}
 
-    def read(self, head: bytes, method: str, *, trusted: bool) -> ResponseHead:
-        key = (head, method, trusted)
+    def read(self, raw: bytes, method: str, *, trusted: bool) -> ResponseHead:
+        """The head of these bytes (with the empty line that ends it); raises ``WireError``."""
+        key = (raw, method, trusted)
         known = self._known.get(key)
         if known is None:
-            known = ResponseHead(head, method, self._names, trusted=trusted)
-            if len(head) <= _WORTH_KEEPING:
+            known = ResponseHead(raw, method, self._names, self._frames, trusted=trusted)
+            if len(raw) <= _WORTH_KEEPING:
                 if len(self._known) >= _REMEMBERED:
                     self._known.clear()
                 self._known[key] = known
@@ -74,6 +99,8 @@ class ResponseHeads:
 
 class Owner(Protocol):
     """Who waits for the answer: a client connection."""
+
+    def answer_whole(self, head: ResponseHead, data: bytes) -> None: ...
 
     def answer_head(self, head: ResponseHead, payload: bytes, *, done: bool) -> None: ...
 
@@ -101,10 +128,10 @@ class Home(Protocol):
 
 
 class Upstream(asyncio.Protocol):
-    """Client side of one HTTP/1.1 connection."""
+    """Client side of one HTTP/1.1 connection. ``alive`` until either side ends it."""
 
-    __slots__ = ("_body", "_buffer", "_heads", "_interim", "_method", "_upgrade", "home", "idle_since", "keep", "owner",
-                 "reused", "spoiled", "transport", "trusted", "tunnel")  # fmt: skip
+    __slots__ = ("_body", "_buffer", "_heads", "_interim", "_last", "_method", "_upgrade", "_write", "alive", "home",
+                 "idle_since", "keep", "owner", "reused", "spoiled", "transport", "trusted", "tunnel")  # fmt: skip
 
     def __init__(self, heads: ResponseHeads, home: Home, *, trusted: bool) -> None:
         self._heads = heads
@@ -112,11 +139,14 @@ class Upstream(asyncio.Protocol):
         self.trusted = trusted
         self.transport: asyncio.Transport | None = None
         self.owner: Owner | None = None
+        self.alive = False
         self.reused = False
         self.spoiled = False
         self.keep = False
         self.tunnel = False
         self.idle_since = 0.0
+        self._write: Callable[[bytes], None]
+        self._last: ResponseHead | None = None  # of the answer before: the next one often begins with the same bytes
         self._buffer = b""
         self._body: Body | None = None
         self._method = ""
@@ -130,11 +160,7 @@ class Upstream(asyncio.Protocol):
         self.owner = owner
         self._method = method
         self._upgrade = upgrade
-        self._body = None
-        self._buffer = b""
-        self._interim = 0
-        assert self.transport is not None  # noqa: S101 - asked only when connected
-        self.transport.write(data)
+        self._write(data)
 
     def send(self, data: bytes) -> None:
         if self.transport is not None:
@@ -153,11 +179,13 @@ class Upstream(asyncio.Protocol):
         """The exchange is over and clean; the connection belongs to nobody."""
         self.owner = None
         self._body = None
+        self._interim = 0
         self.reused = True
 
     def close(self) -> None:
         """End it now; whatever is under way is lost on purpose."""
         self.owner = None
+        self.alive = False
         if self.transport is not None:
             self.transport.abort()
 
@@ -165,18 +193,33 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        self._write = self.transport.write
+        self.alive = True
 
     def data_received(self, data: bytes) -> None:
         owner = self.owner
         if owner is None:
             self.close()  # an answer nobody asked for
             return
+        last, body = self._last, self._body
+        if (
+            last is not None
+            and body is None
+            and len(data) == last.whole
+            and not self._buffer
+            and last.method == self._method
+            and data.startswith(last.raw)
+        ):
+            self.keep = True  # the head of the answer before, and the whole message in one piece
+            self.spoiled = False
+            owner.answer_whole(last, data)
+            return
         if self.tunnel:
             owner.tunnel_data(data)
             return
         try:
-            if self._body is not None:
-                payload, rest = self._body.feed(data)
+            if body is not None:
+                payload, rest = body.feed(data)
                 self._pass(owner, payload, rest)
             else:
                 self._head(owner, self._buffer + data if self._buffer else data)
@@ -189,6 +232,7 @@ class Upstream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         owner, self.owner = self.owner, None
+        self.alive = False
         self.transport = None
         self.home.gone(self)
         if owner is None:
@@ -215,16 +259,16 @@ class Upstream(asyncio.Protocol):
 
     def _head(self, owner: Owner, data: bytes) -> None:
         while True:
-            end = data.find(b"\r\n\r\n")
-            if end < 0:
+            end = data.find(b"\r\n\r\n") + 4
+            if end < 4:
                 if len(data) > _HEAD_LIMIT:
                     raise WireError(Reason.BACKEND_GARBAGE)
                 self._buffer = data
                 return
             head = self._heads.read(data[:end], self._method, trusted=self.trusted)
-            data = data[end + 4 :]
             if head.status >= 200:
                 break
+            data = data[end:]
             self._interim += 1
             if head.status == 101:
                 if not self._upgrade or b"websocket" not in tokens(head.lines, b"upgrade"):
@@ -239,6 +283,13 @@ class Upstream(asyncio.Protocol):
                 self._buffer = b""
                 return
         self._buffer = b""
+        self._last = head
+        if len(data) == head.whole:
+            self.keep = True
+            self.spoiled = False
+            owner.answer_whole(head, data)
+            return
+        data = data[end:]
         body = self._body = Body(head.framing, Reason.BACKEND_GARBAGE)
         payload, rest = (b"", data) if body.done else body.feed(data)
         self.keep = not head.close
@@ -248,10 +299,6 @@ class Upstream(asyncio.Protocol):
     def _pass(self, owner: Owner, payload: bytes, rest: bytes) -> None:
         self.spoiled = bool(rest)
         owner.answer_body(payload, done=self._body is not None and self._body.done)
-
-    @property
-    def alive(self) -> bool:
-        return self.transport is not None and not self.transport.is_closing()
 
     @property
     def reusable(self) -> bool:

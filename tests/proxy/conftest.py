@@ -155,9 +155,15 @@ class Rig:
     ambient: FixedAmbient
     port: int
     clock: list[float]
-    events: list[AccessEvent] = field(default_factory=list)
+    logged: list[AccessEvent] = field(default_factory=list)
     pages: list[web.Request] = field(default_factory=list)
     opened: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    @property
+    def events(self) -> list[AccessEvent]:
+        """Requests that are over."""
+        self.door.flush()
+        return self.logged
 
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 22)
@@ -241,7 +247,7 @@ async def make_rig() -> AsyncIterator[Callable[..., Awaitable[Rig]]]:
             backends=[backend],
             pages=pages_connector(runner.server),
             ambient=ambient,
-            log=events.append,
+            log=events.extend,
             clock=lambda: clock[0],
         )
         _, port = await door.listen("127.0.0.1", 0, "plain")
