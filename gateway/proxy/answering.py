@@ -125,17 +125,17 @@ class Answering(asyncio.Protocol):
         self._forward: Forward | None = None
         self._upstream: Upstream | None = None
         self.until: datetime | None = None
+        self._request = b""
+        self._chunked_answer = False
+        self._expect = False
+        self._close = False
         self._reset()
 
     def _reset(self) -> None:
         """Forget what belongs to one request. The plan stays: the next head may be the same bytes."""
         self._body: Body | None = None
-        self._chunked_answer = False
-        self._request = b""
         self._forward = None
         self._answered = False  # the head of an answer was sent
-        self._expect = False
-        self._close = False
         self._status = 0
         self._sent = 0
         self._received = 0
@@ -179,7 +179,11 @@ class Answering(asyncio.Protocol):
         else:
             self._write(plain + data[head.size :])
         self._progress = self._door.time()
-        self._finish()
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.free(self._progress)
+        self._log(None)
+        self._ready()
 
     def answer_interim(self, head: ResponseHead) -> None:
         # 100 was said by the door itself; other interim answers (103) go on, to who may understand them.
@@ -254,7 +258,7 @@ class Answering(asyncio.Protocol):
         whole = self._body is None or self._body.done
         if upstream is not None:
             if whole and upstream.reusable:
-                upstream.home.release(upstream, self._progress)
+                upstream.free(self._progress)
             else:
                 upstream.close()
         self._log(None)

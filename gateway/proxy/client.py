@@ -115,9 +115,10 @@ class Client(Answering):
                 self._started = self._progress
                 self._refuse(error.reason)
                 return
-        if not plan.block.framing.empty:
-            self._body = Body(plan.block.framing)
-            self._expect = plan.block.expect
+        if not plan.again:
+            self._expect = plan.block.expect and not plan.block.framing.empty
+            if not plan.block.framing.empty:
+                self._body = Body(plan.block.framing)
         self._begin(plan)
 
     # From a request to a decision
@@ -196,7 +197,7 @@ class Client(Answering):
         """The pool has a connection for this request."""
         self._waits = False
         if self.state is not State.ASKING or self._forward is None:
-            connection.home.release(connection, self._door.time())
+            connection.free(self._door.time())
             return
         self._let(HOLD_ASKING)
         self._carry(connection)

@@ -1,4 +1,8 @@
-"""The access log: one JSON line per finished request. No query, no secret, no identifier of a person (G46)."""
+"""The access log: one JSON line per finished request. No query, no secret, no identifier of a person (G46).
+
+``us`` is the time from the request's head to the end of its answer, in microseconds. Lines are made many at a time,
+because what they share is then made once.
+"""
 
 from __future__ import annotations
 
@@ -30,24 +34,25 @@ class AccessLog:
         if len(known) > _REMEMBERED:
             known.clear()
         ahead = self._ambient.now().timestamp() - self._clock()  # of the wall clock, to the monotonic one
-        second, stamp = 0, ""
+        tick, stamp = 0, ""
         lines = []
         for ident, label, status, backend, session, reason, sent, received, seconds, ended in events:
-            instant = ended + ahead
-            if int(instant) != second:
-                second = int(instant)
-                stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            instant = int((ended + ahead) * 1000)
+            if instant != tick:
+                tick = instant
+                second = datetime.fromtimestamp(tick // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+                stamp = f"{second}.{tick % 1000:03d}Z"
             who = known.get(label)
             if who is None:
                 client, method, path = (_quote(one) for one in label)
                 who = known[label] = f'"client":{client},"method":{method},"path":{path}'
-            where = (backend, session, reason)
+            where = (status, backend, session, reason)
             outcome = known.get(where)
             if outcome is None:
                 parts = [_quote(one) for one in (backend, session and session[:12], reason and reason.value)]
-                outcome = known[where] = '"backend":{},"session":{},"reason":{}'.format(*parts)
+                outcome = known[where] = '"status":{},"backend":{},"session":{},"reason":{}'.format(status, *parts)
             lines.append(
-                f'{{"event":"request","timestamp":"{stamp}.{int(instant % 1 * 1000):03d}Z","id":"{ident}",{who},'
-                f'"status":{status},{outcome},"sent":{sent},"received":{received},"ms":{seconds * 1000:.2f}}}\n'
+                f'{{"event":"request","timestamp":"{stamp}","id":"{ident}",{who},{outcome},'
+                f'"sent":{sent},"received":{received},"us":{int(seconds * 1000000)}}}\n'
             )
         self._write("".join(lines))

@@ -73,11 +73,11 @@ class Plan:
 
     def message(self, stamp: bytes) -> bytes:
         """The whole head for the backend, ``stamp`` last."""
-        ident = self.head.request_id.encode()
-        own = b"vtgw-request-id: %b\r\n" % ident if self.way is Way.PAGES else b""
-        return b"%bX-Request-ID: %b\r\ntraceparent: 00-%b-%b-01\r\n%b%b\r\n" % (
-            self.lines, ident, ident, ident[16:], own, stamp,
-        )  # fmt: skip
+        ident = self.head.request_id
+        traced = f"X-Request-ID: {ident}\r\ntraceparent: 00-{ident}-{ident[16:]}-01\r\n"
+        if self.way is Way.PAGES:
+            traced += f"vtgw-request-id: {ident}\r\n"
+        return b"".join((self.lines, traced.encode(), stamp, b"\r\n"))
 
 
 class Planner:

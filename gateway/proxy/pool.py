@@ -66,14 +66,12 @@ class Pool:
         if waiter in self._waiting:
             self._waiting.remove(waiter)
 
-    def release(self, connection: Upstream, now: float) -> None:
-        """Give back a connection on which both messages ended cleanly."""
-        connection.free()
+    def release(self, connection: Upstream) -> None:
+        """Take back a connection on which both messages ended cleanly."""
         if self._waiting:
             self._waiting.popleft().connected(connection)
-            return
-        connection.idle_since = now
-        self._idle.append(connection)
+        else:
+            self._idle.append(connection)
 
     def sweep(self, now: float) -> None:
         """Close what was idle for too long."""

@@ -124,7 +124,7 @@ class Home(Protocol):
 
     def gone(self, connection: Upstream) -> None: ...
 
-    def release(self, connection: Upstream, now: float) -> None: ...
+    def release(self, connection: Upstream) -> None: ...
 
 
 class Upstream(asyncio.Protocol):
@@ -175,12 +175,14 @@ class Upstream(asyncio.Protocol):
             else:
                 transport.resume_reading()
 
-    def free(self) -> None:
-        """The exchange is over and clean; the connection belongs to nobody."""
+    def free(self, now: float) -> None:
+        """The exchange is over and clean; the connection belongs to nobody, and its pool may give it away again."""
         self.owner = None
         self._body = None
         self._interim = 0
         self.reused = True
+        self.idle_since = now
+        self.home.release(self)
 
     def close(self) -> None:
         """End it now; whatever is under way is lost on purpose."""
