@@ -30,7 +30,6 @@ _KNOWN_STATUS = {
     503: b"Service Unavailable", 504: b"Gateway Timeout", 505: b"HTTP Version Not Supported",
 }  # fmt: skip
 _COPY = 8192  # bytes; a payload up to this is cheaper copied behind its head than sent as a piece of its own
-_event = AccessEvent._make
 _VERDICT = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\ncache-control: no-store\r\n"
 _CLOSE_GOING_AWAY = b"\x88\x02\x03\xe9"  # WebSocket close 1001
 _CLOSE_POLICY = b"\x88\x02\x03\xf0"  # WebSocket close 1008
@@ -421,19 +420,17 @@ class Answering(asyncio.Protocol):
         plan, forward = self._plan, self._forward
         ended = self._progress
         self._door.finished(
-            _event(
-                (
-                    self._ident,
-                    plan.label if plan is not None else (self.peer.address, "-", "-"),
-                    self._status or (499 if aborted else 0),
-                    forward.backend if forward is not None else None,
-                    self._session,
-                    reason,
-                    self._sent,
-                    self._received,
-                    ended - self._started,
-                    ended,
-                )
+            (
+                self._ident,
+                plan.label if plan is not None else (self.peer.address, "-", "-"),
+                self._status or (499 if aborted else 0),
+                forward.backend if forward is not None else None,
+                self._session,
+                reason,
+                self._sent,
+                self._received,
+                ended - self._started,
+                ended,
             )
         )
 

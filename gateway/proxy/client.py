@@ -22,7 +22,8 @@ from gateway.proxy.wire import HTTP_100, LAST_CHUNK, Body, WireError, chunk
 from gateway.reasons import GatewayError, Reason
 from gateway.request import BadTarget, RequestHead
 
-_HEAD, _BUSY = State.HEAD, State.BUSY  # looked at for every piece of data
+# Looked at for every piece of data: a name of this module costs a third of a member of an enumeration.
+_HEAD, _BUSY, _BACKEND = State.HEAD, State.BUSY, Way.BACKEND
 _TO_PAGES = Forward(PAGES)
 
 
@@ -128,12 +129,13 @@ class Client(Answering):
         self._started = self._progress
         self._close = plan.block.close
         self._ident = head.request_id = door.request_id()
-        if plan.way is Way.PAGES:
-            self._decided(_TO_PAGES)
-            return
-        if plan.fault is not None:
-            self._decided(Refuse(plan.fault))
-            return
+        if plan.way is not _BACKEND:
+            if plan.way is Way.PAGES:
+                self._send(plan, _TO_PAGES)
+                return
+            if plan.fault is not None:
+                self._say_verdict(plan, Refuse(plan.fault))
+                return
         try:
             decision = door.gate.at_once(plan.asked)
         except Exception as error:  # whatever happens in a judgement, the answer is no (R7)
@@ -165,27 +167,30 @@ class Client(Answering):
         plan = self._plan
         if plan is None:
             return
-        if plan.way is Way.AUTH:
+        if plan.way is not _BACKEND:
             self._say_verdict(plan, decision)
         elif isinstance(decision, Forward):
-            self._forward = decision
-            self.until = decision.until
-            if decision.session is not self._session and decision.session != self._session:
-                self._session = decision.session
-                self._door.belongs(self)
-            self._request = plan.message(decision.stamp)
-            pool = self._door.pools[decision.backend]
-            upstream = pool.take()
-            if upstream is not None:
-                self._carry(upstream)
-            else:
-                self._fetch(pool)
+            self._send(plan, decision)
         elif isinstance(decision, Challenge):
             self._say(self._door.answers.challenge(plan.head, decision))
         else:
             self._say(self._door.answers.refuse(plan.head, decision))
 
     # To the backend
+
+    def _send(self, plan: Plan, forward: Forward) -> None:
+        self._forward = forward
+        self.until = forward.until
+        if forward.session is not self._session and forward.session != self._session:
+            self._session = forward.session
+            self._door.belongs(self)
+        self._request = plan.message(forward.stamp)
+        pool = self._door.pools[forward.backend]
+        upstream = pool.take()
+        if upstream is not None:
+            self._carry(plan, upstream)
+        else:
+            self._fetch(pool)
 
     def _fetch(self, pool: Pool) -> None:
         self.state = State.ASKING
@@ -200,7 +205,8 @@ class Client(Answering):
             connection.free(self._door.time())
             return
         self._let(HOLD_ASKING)
-        self._carry(connection)
+        if self._plan is not None:
+            self._carry(self._plan, connection)
 
     def _again(self) -> None:
         assert self._forward is not None  # noqa: S101 - it was sent once
@@ -212,9 +218,7 @@ class Client(Answering):
             self._let(HOLD_ASKING)
             self._fault(reason)
 
-    def _carry(self, upstream: Upstream) -> None:
-        plan = self._plan
-        assert plan is not None  # noqa: S101 - set with the request
+    def _carry(self, plan: Plan, upstream: Upstream) -> None:
         self.state = _BUSY
         self._upstream = upstream
         self._since = self._progress
@@ -277,7 +281,7 @@ class Client(Answering):
     def _ready(self) -> None:
         """Wait for the next request on this connection."""
         self._reset()
-        self.state = State.HEAD
+        self.state = _HEAD
         self._since = self._progress
         if self._buffer:
             asyncio.get_running_loop().call_soon(self._resume)

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple
 
 from gateway.proxy.headers import Names
 from gateway.reasons import Reason
@@ -87,35 +86,10 @@ def _within(networks: tuple[Network, ...], address: str) -> bool:
     return any(known in network for network in networks)
 
 
-class AccessEvent(NamedTuple):
-    """One finished request, for the access log. The target is the path alone: queries may hold health data (G46).
-
-    ``label`` is (client address, method, path); ``seconds`` the time from its head to its end; ``ended`` the instant
-    of the door's monotonic clock.
-    """
-
-    request_id: str
-    label: tuple[str, str, str]
-    status: int
-    backend: str | None
-    session: str | None
-    reason: Reason | None
-    sent: int
-    received: int
-    seconds: float
-    ended: float
-
-    @property
-    def client(self) -> str:
-        return self.label[0]
-
-    @property
-    def method(self) -> str:
-        return self.label[1]
-
-    @property
-    def path(self) -> str:
-        return self.label[2]
+# One finished request, for the access log: request id, (client address, method, path), status, backend, session, reason,
+# bytes sent, bytes received, seconds it took, and the instant of its end on the door's monotonic clock. The path comes
+# without its query, which may hold health data (G46). A bare tuple, because one is made for every request.
+AccessEvent = tuple[str, tuple[str, str, str], int, str | None, str | None, Reason | None, int, int, float, float]
 
 
 @dataclass(slots=True)
@@ -133,15 +107,16 @@ class Meters:
     seconds: float = 0.0
 
     def count(self, events: Sequence[AccessEvent]) -> None:
-        """Add finished requests. Many at a time: adding up is cheaper than counting each where it happens."""
-        for status, number in Counter([event.status for event in events]).items():
+        """Add finished requests. Many at a time: adding up columns is cheaper than counting each where it happens."""
+        _, _, statuses, _, _, reasons, sent, received, seconds, _ = zip(*events, strict=True)
+        for status, number in Counter(statuses).items():
             self.statuses[status] += number
-        self.bytes_out += sum([event.sent for event in events])
-        self.bytes_in += sum([event.received for event in events])
-        self.seconds += sum([event.seconds for event in events])
-        for event in events:
-            if event.reason is not None:
-                self.reasons[event.reason.value] += 1
+        for reason, number in Counter(reasons).items():
+            if reason is not None:
+                self.reasons[reason.value] += number
+        self.bytes_out += sum(sent)
+        self.bytes_in += sum(received)
+        self.seconds += sum(seconds)
 
 
 Log = Callable[[Sequence[AccessEvent]], None]

@@ -29,6 +29,9 @@ class Way(IntEnum):
     AUTH = 2  # a front proxy asks about another request (forward-auth)
 
 
+_PAGES = Way.PAGES
+
+
 class Plan:
     """One request head that was found sound. Belongs to one connection; shared by its equal requests."""
 
@@ -75,7 +78,7 @@ class Plan:
         """The whole head for the backend, ``stamp`` last."""
         ident = self.head.request_id
         traced = f"X-Request-ID: {ident}\r\ntraceparent: 00-{ident}-{ident[16:]}-01\r\n"
-        if self.way is Way.PAGES:
+        if self.way is _PAGES:
             traced += f"vtgw-request-id: {ident}\r\n"
         return b"".join((self.lines, traced.encode(), stamp, b"\r\n"))
 

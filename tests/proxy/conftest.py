@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import pytest
 from aiohttp import web
@@ -17,6 +18,7 @@ from gateway.proxy.door import Door
 from gateway.proxy.headers import Names
 from gateway.proxy.limits import AccessEvent, Backend, DoorSettings
 from gateway.proxy.pool import pages_connector
+from gateway.reasons import Reason
 from gateway.request import RequestHead
 
 STAMP = b"X-VT-RPPS: 99700000007\r\nX-VT-Assertion: a.b.c\r\n"
@@ -145,6 +147,24 @@ class TestGate:
         return self.decision
 
 
+class Event(NamedTuple):
+    """A finished request, with names."""
+
+    request_id: str
+    label: tuple[str, str, str]
+    status: int
+    backend: str | None
+    session: str | None
+    reason: Reason | None
+    sent: int
+    received: int
+    seconds: float
+    ended: float
+
+    method = property(lambda self: self.label[1])
+    path = property(lambda self: self.label[2])
+
+
 @dataclass
 class Rig:
     """The whole arrangement, and a raw client."""
@@ -160,10 +180,10 @@ class Rig:
     opened: list[asyncio.StreamWriter] = field(default_factory=list)
 
     @property
-    def events(self) -> list[AccessEvent]:
+    def events(self) -> list[Event]:
         """Requests that are over."""
         self.door.flush()
-        return self.logged
+        return [Event(*one) for one in self.logged]
 
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 22)
