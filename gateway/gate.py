@@ -29,7 +29,7 @@ FACTS_AGE = 5.0  # seconds; the floor that revocation and policy can never take 
 CACHE_LIMIT = 20_000  # entries per worker; about 4 KiB each
 TOUCH_STEP = timedelta(seconds=15)  # activity is written down this often at most (R143)
 _ASK_AGAIN = 5  # times, when words keep coming while the question is under way
-VERDICT_AGE = timedelta(seconds=1)  # a decision serves equal requests of one connection this long at most
+VERDICT_AGE = timedelta(seconds=1)  # a decision serves equal headers on one route this long at most
 
 
 @dataclass(slots=True)
@@ -46,7 +46,8 @@ class _Entry:
 
 @dataclass(slots=True)
 class _Verdict:
-    """A decision to forward, and how long it may be said again for the same head without asking the rules.
+    """A decision to forward, and how long it may be said again without asking the rules: for the same header block,
+    ticket included, on the same route.
 
     It ends with whatever could change it: the facts it was made from, the session's ends, the stamp, the next note of
     activity, and after a second at most, so that a new policy book is heard.
@@ -97,6 +98,10 @@ class Gate:
         if type(verdict) is _Verdict and verdict.entry.alive and verdict.since <= now < verdict.until:
             return verdict.forward
         route = self._routes.match(head.path)
+        verdict = head.fields.verdicts.get(route)
+        if type(verdict) is _Verdict and verdict.entry.alive and verdict.since <= now < verdict.until:
+            head.verdict = verdict
+            return verdict.forward
         ticket = self._ticket(head, route)
         if ticket is None:
             return decide(route, None, self._book(), self._rules, now)
@@ -114,7 +119,7 @@ class Gate:
             entry.minting = True
             self._start(self._renew(digest, entry, decision.backend), "mint")
         self._active(head, digest, entry, now)
-        head.verdict = self._verdict(prepared, entry, now)
+        head.verdict = head.fields.verdicts[route] = self._verdict(prepared, entry, now)
         return prepared[1]
 
     def _verdict(self, prepared: tuple[Minted, Forward], entry: _Entry, now: datetime) -> _Verdict | None:

@@ -92,15 +92,19 @@ def canonical_path(target: bytes) -> str:
 
 
 class Fields:
-    """A header block that was parsed and found sound. Immutable by convention: blocks are shared between requests."""
+    """A header block that was parsed and found sound. Immutable by convention: blocks are shared between requests.
 
-    __slots__ = ("_cookies", "_first", "_script", "items")
+    ``verdicts`` are notes that the gate leaves to itself; nobody else reads them.
+    """
+
+    __slots__ = ("_cookies", "_first", "_script", "items", "verdicts")
 
     def __init__(self, items: tuple[tuple[bytes, bytes], ...]) -> None:
         self.items = items  # lower-case name, value without surrounding white space, in the order received
         self._first: dict[bytes, bytes] | None = None
         self._cookies: dict[str, list[str]] | None = None
         self._script: bool | None = None
+        self.verdicts: dict[object, object] = {}
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of this lower-case name."""

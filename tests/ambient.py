@@ -17,9 +17,7 @@ class TestAmbient(SystemAmbient):
     def __init__(self, start: datetime = START) -> None:
         super().__init__()
         self.instant = start
-
-    def now(self) -> datetime:
-        return self.instant
+        self.now = lambda: self.instant
 
     def monotonic(self) -> float:
         return self.instant.timestamp()

@@ -6,17 +6,18 @@ import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 
 class SystemAmbient:
     """The Ambient port. ``offset`` moves the wall clock (the demo's, forward and back); durations stay real."""
 
-    def __init__(self, offset: Callable[[], timedelta] | None = None) -> None:
-        self._offset = offset
+    now: Callable[[], datetime]
 
-    def now(self) -> datetime:
-        real = datetime.now(UTC)
-        return real if self._offset is None else real + self._offset()
+    def __init__(self, offset: Callable[[], timedelta] | None = None) -> None:
+        self.now = partial(datetime.now, UTC)  # on every request: no function of ours in between
+        if offset is not None:
+            self.now = lambda: datetime.now(UTC) + offset()
 
     def monotonic(self) -> float:
         return time.monotonic()

@@ -24,9 +24,12 @@ class RouteClass(StrEnum):
     PROTECTED = "protected"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """A prefix of paths and the backend behind it. ``space`` is where people without a session are sent to sign in."""
+    """A prefix of paths and the backend behind it. ``space`` is where people without a session are sent to sign in.
+
+    Two routes are equal only if they are one: decisions are remembered by route.
+    """
 
     path: str
     kind: RouteClass
@@ -40,7 +43,7 @@ class RouteTable:
     def __init__(self, routes: Sequence[Route]) -> None:
         if not routes:
             raise ValueError("a route table needs at least one route")
-        self._routes = tuple((route.path.lower().rstrip("/"), route) for route in routes)
+        self._routes = tuple((route.path.lower().rstrip("/"), route, _locked(route)) for route in routes)
         last = routes[-1]
         self._fallback = Route("/", RouteClass.PROTECTED, last.backend, last.space)
         self._seen: dict[str, Route] = {}
@@ -58,9 +61,14 @@ class RouteTable:
     def _find(self, path: str) -> Route:
         lowered = path.lower()
         odd = not path.isascii() or any(character in _TWO_READINGS for character in path)
-        for prefix, route in self._routes:
+        for prefix, route, locked in self._routes:
             if lowered == prefix or lowered.startswith(prefix + "/"):
-                if odd and route.kind is not RouteClass.PROTECTED:
-                    return Route(route.path, RouteClass.PROTECTED, route.backend, route.space)
-                return route
+                return locked if odd else route
         return self._fallback
+
+
+def _locked(route: Route) -> Route:
+    """The same place, with a session demanded."""
+    if route.kind is RouteClass.PROTECTED:
+        return route
+    return Route(route.path, RouteClass.PROTECTED, route.backend, route.space)
