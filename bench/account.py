@@ -1,0 +1,37 @@
+"""A signed-in person in the gateway's own store and records, and the cookie of the session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+async def cookie(folder: Path) -> str:
+    """The Cookie header value of a new session."""
+    from gateway.deployment import charter
+    from gateway.edges.database import Database
+    from gateway.edges.sqlite_store import SqliteStore
+    from gateway.edges.system import SystemAmbient
+    from gateway.identity import Assurance, Identity, Method, NationalId, Proof, Space
+    from gateway.ports import Insert
+    from gateway.session.keeper import Keeper
+    from gateway.session.model import Lifetimes
+    from gateway.settings import load
+
+    ambient = SystemAmbient()
+    now = ambient.now()
+    settings = load(folder / "gateway1.toml")
+    records = Database(f"sqlite:///{folder / 'state/records.db'}")
+    row = {
+        "id": "acc_bench", "national_id": "899700000005", "family_name": "MARTIN", "given_name": "Claire", "profession": "10",
+        "password_must_change": False, "origin": "strong", "space_default": "liberal", "created_at": now, "updated_at": now,
+        "last_sign_in_at": now, "charter_version": charter(settings).stamp, "version": 1,
+    }  # fmt: skip
+    await records.write(Insert("accounts", row))
+    await records.close()
+    store = SqliteStore(folder / "state/store.db", ambient)
+    await store.start()
+    who = Identity(NationalId("8", "99700000005"), "MARTIN", "Claire", "10")
+    proof = Proof(who, Method.CPS, Assurance.SUBSTANTIAL, now)
+    ticket, _ = await Keeper(store, store, ambient).open("acc_bench", Space.LIBERAL, (proof,), Lifetimes(), now)
+    await store.close()
+    return f"__Host-vtgw={ticket}; ASP.NET_SessionId=abcdef0123456789"
