@@ -6,6 +6,7 @@ import asyncio
 import sys
 from base64 import b64encode
 from hashlib import sha1
+from typing import cast
 
 
 class Echo(asyncio.Protocol):
@@ -15,8 +16,7 @@ class Echo(asyncio.Protocol):
         self.open = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         if not self.open:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import resource
 import socket
 import ssl
 import sys
 import time
 
+_NO_PORT_YET = 24  # IP_BIND_ADDRESS_NO_PORT: the port is chosen when the other end is known
 _FRAME = bytes([0x82, 0x80 | 64, 1, 2, 3, 4]) + b"y" * 64
 
 
@@ -54,7 +56,10 @@ def idle(port: int, count: int, cookie: str, *, tls: bool) -> None:
     ask = f"GET /small HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n".encode()
     kept: list[socket.socket] = []
     for number in range(count):
-        raw = socket.create_connection(("127.0.0.1", port), source_address=(f"127.0.0.{2 + number // 20_000}", 0))
+        raw = socket.socket()
+        raw.setsockopt(socket.IPPROTO_IP, _NO_PORT_YET, 1)
+        raw.bind((f"127.{os.getpid() % 200 + 1}.0.{1 + number // 5000}", 0))  # a host has 28,000 ports to one place
+        raw.connect(("127.0.0.1", port))
         sock = context.wrap_socket(raw) if tls else raw
         sock.sendall(ask)
         got = b""

@@ -24,6 +24,7 @@ def serve(config: Path) -> None:
     from gateway.app import Gateway
     from gateway.deployment import StartError
     from gateway.edges import logs
+    from gateway.edges.memory import settle
     from gateway.edges.system import SystemAmbient
 
     settings = settings_of(config)
@@ -36,6 +37,7 @@ def serve(config: Path) -> None:
         except StartError as error:
             click.echo(f"{config}: {error}", err=True)
             sys.exit(NOT_READY)
+        settle()
         stop, again = asyncio.Event(), asyncio.Event()
 
         def asked() -> None:

@@ -7,13 +7,14 @@ outside ASCII) is never classified public or usager: it needs a session.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.identity import Space
 
-_TWO_READINGS = frozenset(";:~")
+_TWO_READINGS = re.compile(r"[;:~]|[^\x00-\x7f]")
 
 
 class RouteClass(StrEnum):
@@ -60,7 +61,7 @@ class RouteTable:
 
     def _find(self, path: str) -> Route:
         lowered = path.lower()
-        odd = not path.isascii() or any(character in _TWO_READINGS for character in path)
+        odd = _TWO_READINGS.search(path) is not None
         for prefix, route, locked in self._routes:
             if lowered == prefix or lowered.startswith(prefix + "/"):
                 return locked if odd else route

@@ -27,6 +27,10 @@ _HEAD, _BUSY, _BACKEND = State.HEAD, State.BUSY, Way.BACKEND
 _TO_PAGES = Forward(PAGES)
 
 
+def _to_nobody(data: bytes) -> None:
+    """Where the bytes go that are written after the end."""
+
+
 class Client(Answering):
     """Server side of one HTTP/1.1 connection."""
 
@@ -72,6 +76,7 @@ class Client(Answering):
     def connection_lost(self, exc: Exception | None) -> None:
         self.state = State.CLOSED
         self.transport = None
+        self._write = _to_nobody  # it held the transport: together they would wait for the collector, TLS buffers and all
         if self._task is not None:
             self._task.cancel()
         if self._waits and self._forward is not None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from gateway.edges.memory import give_back
 from gateway.ports import Ambient
 from gateway.proxy.answering import Answering, Answers, Gate
 from gateway.proxy.client import Client
@@ -26,6 +27,7 @@ from gateway.request import Peer, RequestHead
 _SWEEP = 1.0  # seconds between two looks at all deadlines
 _GATHER = 0.1  # seconds that finished requests wait to be counted and logged together
 _GATHERED = 200  # or as many as this; small enough that no other request waits a millisecond for them
+_MANY, _GIVE_BACK = 2000, 10.0  # closed connections that are worth asking for their memory; seconds between two times
 _LOW = 4096
 _DIGITS = [f"{number:03x}" for number in range(_LOW)]
 _BACKLOG = 2048
@@ -79,6 +81,7 @@ class Door:
         self._high_text = f"{self._high:029x}"
         self._events: list[AccessEvent] = []
         self._gathering: asyncio.TimerHandle | None = None
+        self._departed, self._gave_back = 0, 0.0  # connections closed since memory was given back, and when that was
         self._empty: asyncio.Event | None = None  # set when the last connection has left, while draining
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -90,6 +93,7 @@ class Door:
         """Accept connections; returns the address bound. ``listener`` names them: public, card, plain."""
         if tls is not None:
             options["ssl_handshake_timeout"] = self.settings.limits.handshake
+            options["ssl_shutdown_timeout"] = self.settings.limits.linger  # a client that just leaves is not waited for
         server = await asyncio.get_running_loop().create_server(
             lambda: Client(self, listener), host, port, ssl=tls, backlog=_BACKLOG, **options
         )
@@ -156,6 +160,7 @@ class Door:
 
     def left(self, client: Answering) -> None:
         self._clients.discard(client)
+        self._departed += 1
         address = client.peer.address
         self._addresses[address] -= 1
         if self._addresses[address] <= 0:
@@ -223,3 +228,6 @@ class Door:
             client.check(now, instant)
         for pool in self.pools.values():
             pool.sweep(now)
+        if self._departed >= _MANY and now - self._gave_back >= _GIVE_BACK:
+            self._departed, self._gave_back = 0, now
+            give_back()

@@ -127,6 +127,10 @@ class Home(Protocol):
     def release(self, connection: Upstream) -> None: ...
 
 
+def _to_nobody(data: bytes) -> None:
+    """Where the bytes go that are written after the end."""
+
+
 class Upstream(asyncio.Protocol):
     """Client side of one HTTP/1.1 connection. ``alive`` until either side ends it."""
 
@@ -236,6 +240,7 @@ class Upstream(asyncio.Protocol):
         owner, self.owner = self.owner, None
         self.alive = False
         self.transport = None
+        self._write = _to_nobody
         self.home.gone(self)
         if owner is None:
             return
