@@ -43,6 +43,7 @@ _SAYS: dict[Reason, tuple[int, str, str]] = {
     Reason.RECORDS_DOWN: (503, "Le service est momentanément indisponible.", "Réessayez dans quelques instants."),
     Reason.KEY_DOWN: (503, "Le service est momentanément indisponible.", "Réessayez dans quelques instants."),
     Reason.INTERNAL: (503, "Le service est momentanément indisponible.", "Réessayez dans quelques instants."),
+    Reason.NO_BACKEND: (503, "ViaTrajectoire est momentanément indisponible.", "Réessayez dans quelques instants."),
     Reason.BACKEND_DOWN: (502, "ViaTrajectoire ne répond pas.", "Réessayez dans quelques instants."),
     Reason.BACKEND_TIMEOUT: (504, "ViaTrajectoire met trop de temps à répondre.", "Réessayez dans quelques instants."),
     Reason.BACKEND_GARBAGE: (502, "ViaTrajectoire a donné une réponse illisible.", "Réessayez dans quelques instants."),

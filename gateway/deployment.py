@@ -20,7 +20,7 @@ from gateway.policy.throttle import Pace
 from gateway.providers.certificates import CardTrust, trust_of
 from gateway.providers.otp import CodeSettings
 from gateway.proxy.headers import Names
-from gateway.proxy.limits import Backend, DoorSettings, Limits
+from gateway.proxy.limits import Backend, DoorSettings, Group, Health, Limits
 from gateway.settings import Settings
 from gateway.settings.model import BackendSection
 
@@ -84,19 +84,36 @@ def code_settings(settings: Settings) -> CodeSettings:
     )
 
 
-def backend(name: str, section: BackendSection) -> Backend:
-    parts = urlsplit(section.url)
-    return Backend(
-        name=name,
-        scheme=parts.scheme,
-        host=parts.hostname or "",
-        port=parts.port or (443 if parts.scheme == "https" else 80),
-        tls=client_context(section.ca) if parts.scheme == "https" else None,
-        connect_timeout=section.connect_timeout,
-        first_byte_timeout=section.first_byte_timeout,
-        idle_timeout=section.idle_timeout,
-        max_connections=section.max_connections,
+def backend(name: str, section: BackendSection) -> Group:
+    tls = None
+    servers = []
+    for url in section.addresses:
+        parts = urlsplit(url)
+        if parts.scheme == "https" and tls is None:
+            tls = client_context(section.ca)
+        servers.append(
+            Backend(
+                name=name,
+                scheme=parts.scheme,
+                host=parts.hostname or "",
+                port=parts.port or (443 if parts.scheme == "https" else 80),
+                tls=tls,
+                connect_timeout=section.connect_timeout,
+                first_byte_timeout=section.first_byte_timeout,
+                idle_timeout=section.idle_timeout,
+                max_connections=section.max_connections,
+                max_age=section.max_age,
+            )
+        )
+    health = Health(
+        balance=section.balance,
+        path=section.health_path,
+        interval=section.health_interval,
+        timeout=section.health_timeout,
+        eject_after=section.eject_after,
+        eject_for=section.eject_for,
     )
+    return Group(name, tuple(servers), health)
 
 
 def door_settings(settings: Settings) -> DoorSettings:

@@ -71,6 +71,19 @@ class DoorMetrics:
             counter = CounterMetricFamily(name, text)
             counter.add_metric([], value)
             found.append(counter)
+        servers = ["backend", "server"]
+        for name, text, counts in (
+            ("vtgw_backend_failures", "Failures of a server that requests met", meters.upstream_failures),
+            ("vtgw_backend_ejections", "Times a server was left out", meters.ejections),
+        ):
+            counter = CounterMetricFamily(name, text, labels=servers)
+            for key, number in counts.items():
+                counter.add_metric(list(key), number)
+            found.append(counter)
+        out = GaugeMetricFamily("vtgw_backend_out", "Servers left out at this moment", labels=servers)
+        for key in meters.out:
+            out.add_metric(list(key), 1)
+        found.append(out)
         connections = GaugeMetricFamily("vtgw_connections", "Open client connections")
         connections.add_metric([], meters.connections)
         found.append(connections)

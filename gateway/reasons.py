@@ -52,6 +52,7 @@ class Reason(StrEnum):
     RECORDS_DOWN = "records-down"
     KEY_DOWN = "key-down"
     BACKEND_DOWN = "backend-down"
+    NO_BACKEND = "no-backend"
     BACKEND_TIMEOUT = "backend-timeout"
     BACKEND_GARBAGE = "backend-garbage"
     INTERNAL = "internal"

@@ -23,6 +23,8 @@ ELSEWHERE = {
     "client": "proxy/test_door",
     "pool": "proxy/test_door",
     "upstream": "proxy/test_door",
+    "memory": "bench: what idle connections cost, and whether it comes back",
+    "plan": "proxy/test_door, proxy/test_corpus",
     "limits": "proxy/test_door: test_limits",
     "heads": "proxy/test_door, proxy/test_vectors",
     "wire": "proxy/test_vectors",

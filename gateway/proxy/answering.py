@@ -17,7 +17,7 @@ from typing import Protocol
 from gateway.policy.decision import Challenge, Decision, Forward, Refuse
 from gateway.proxy.limits import IDEMPOTENT, AccessEvent, DoorSettings, Meters
 from gateway.proxy.plan import Plan, Planner
-from gateway.proxy.pool import Pool
+from gateway.proxy.pool import Source
 from gateway.proxy.upstream import ResponseHead, Upstream
 from gateway.proxy.wire import LAST_CHUNK, Body, WireError, chunk
 from gateway.reasons import Reason
@@ -74,7 +74,7 @@ class House(Protocol):
     meters: Meters
     gate: Gate
     answers: Answers
-    pools: Mapping[str, Pool]
+    pools: Mapping[str, Source]
     draining: bool
 
     def time(self) -> float: ...
@@ -239,12 +239,17 @@ class Answering(asyncio.Protocol):
             self._log(reason)
             self._abort()  # visibly broken, never ended as if whole (B3)
             return
-        again = silent and upstream is not None and upstream.reused and self._body is None
+        plan, forward = self._plan, self._forward
         if (
-            again
-            and self._method in IDEMPOTENT
-            and self._forward is not None
-            and not (self._plan and self._plan.block.upgrade)
+            silent
+            and upstream is not None
+            and upstream.reused
+            and self._body is None
+            and plan is not None
+            and plan.head.method in IDEMPOTENT
+            and not plan.block.upgrade
+            and forward is not None
+            and self._door.pools[forward.backend].may_retry()
         ):
             self._door.meters.retries += 1
             self._again()

@@ -16,7 +16,7 @@ from gateway.policy.decision import Challenge, Decision, Forward, Refuse
 from gateway.proxy.answering import HOLD_AHEAD, HOLD_ASKING, HOLD_UPSTREAM, Answering, State
 from gateway.proxy.limits import PAGES
 from gateway.proxy.plan import Plan, Way
-from gateway.proxy.pool import Pool
+from gateway.proxy.pool import Source
 from gateway.proxy.upstream import Upstream
 from gateway.proxy.wire import HTTP_100, LAST_CHUNK, Body, WireError, chunk
 from gateway.reasons import GatewayError, Reason
@@ -76,7 +76,9 @@ class Client(Answering):
     def connection_lost(self, exc: Exception | None) -> None:
         self.state = State.CLOSED
         self.transport = None
-        self._write = _to_nobody  # it held the transport: together they would wait for the collector, TLS buffers and all
+        self._write = (
+            _to_nobody  # it held the transport: together they would wait for the collector, TLS buffers and all
+        )
         if self._task is not None:
             self._task.cancel()
         if self._waits and self._forward is not None:
@@ -197,7 +199,7 @@ class Client(Answering):
         else:
             self._fetch(pool)
 
-    def _fetch(self, pool: Pool) -> None:
+    def _fetch(self, pool: Source) -> None:
         self.state = State.ASKING
         self._hold(HOLD_ASKING)
         self._waits = True
@@ -337,6 +339,7 @@ class Client(Answering):
                 self._upstream = None
                 self._refuse(Reason.REQUEST_TIMEOUT)
         elif now - max(self._since, self._progress) > backend.first_byte_timeout:
+            upstream.home.failed()
             upstream.close()
             self._upstream = None
             self._close = self._close or (self._body is not None and not self._body.done)

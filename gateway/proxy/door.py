@@ -18,9 +18,10 @@ from gateway.edges.memory import give_back
 from gateway.ports import Ambient
 from gateway.proxy.answering import Answering, Answers, Gate
 from gateway.proxy.client import Client
-from gateway.proxy.limits import PAGES, AccessEvent, Backend, DoorSettings, Log, Meters
+from gateway.proxy.cluster import Cluster
+from gateway.proxy.limits import PAGES, AccessEvent, Backend, DoorSettings, Group, Log, Meters
 from gateway.proxy.plan import Planner
-from gateway.proxy.pool import Connect, Pool
+from gateway.proxy.pool import Connect, Pool, Source
 from gateway.proxy.upstream import ResponseHeads
 from gateway.request import Peer, RequestHead
 
@@ -42,7 +43,7 @@ class Door:
         *,
         gate: Gate,
         answers: Answers,
-        backends: Sequence[Backend],
+        backends: Sequence[Backend | Group],
         pages: Connect,
         ambient: Ambient,
         log: Log = lambda events: None,
@@ -66,9 +67,9 @@ class Door:
             f"Content-Security-Policy: frame-ancestors {frames}\r\n".encode() if frames else b"",
         )
         own = Backend(PAGES, "http", "", 0, idle_timeout=60, max_connections=256)
-        self.pools: Mapping[str, Pool] = {
+        self.pools: Mapping[str, Source] = {
             PAGES: Pool(own, heads, self.meters, pages),
-            **{one.name: Pool(one, heads, self.meters) for one in backends},
+            **{one.name: self._source(one, heads) for one in backends},
         }
         self._clients: set[Answering] = set()
         self._addresses: Counter[str] = Counter()
@@ -84,6 +85,11 @@ class Door:
         self._departed, self._gave_back = 0, 0.0  # connections closed since memory was given back, and when that was
         self._empty: asyncio.Event | None = None  # set when the last connection has left, while draining
         self._sweeper: asyncio.TimerHandle | None = None
+
+    def _source(self, one: Backend | Group, heads: ResponseHeads) -> Source:
+        if isinstance(one, Group) and (len(one.servers) > 1 or one.health.path is not None):
+            return Cluster(one, heads, self.meters, self.time)
+        return Pool(one.servers[0] if isinstance(one, Group) else one, heads, self.meters)
 
     # Listeners
 

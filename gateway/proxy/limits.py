@@ -39,7 +39,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where a route leads."""
+    """One server that a route leads to. ``name`` is the backend's, shared by its servers."""
 
     name: str
     scheme: str
@@ -50,6 +50,33 @@ class Backend:
     first_byte_timeout: float = 30
     idle_timeout: float = 300
     max_connections: int = 512
+    max_age: float = 300  # a connection this old is not used again: so a new address in the DNS is heard
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """When one of several servers is left out, and when it is asked again. Times in seconds."""
+
+    balance: str = "round-robin"  # or least-connections
+    path: str | None = None  # asked of every server; none: only what real requests meet counts
+    interval: float = 5
+    timeout: float = 2
+    eject_after: int = 3  # failures in a row, of requests or of checks
+    eject_for: float = 10
+    retry_share: float = 0.2  # of requests, that may be tried once more elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The servers of one backend."""
+
+    name: str
+    servers: tuple[Backend, ...]
+    health: Health = field(default_factory=Health)
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -104,6 +131,9 @@ class Meters:
     bytes_out: int = 0
     retries: int = 0
     upstream_opened: int = 0
+    upstream_failures: Counter[tuple[str, str]] = field(default_factory=Counter)  # by backend and server
+    ejections: Counter[tuple[str, str]] = field(default_factory=Counter)
+    out: set[tuple[str, str]] = field(default_factory=set)  # servers left out at this moment
     seconds: float = 0.0
 
     def count(self, events: Sequence[AccessEvent]) -> None:

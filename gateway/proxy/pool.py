@@ -1,4 +1,4 @@
-"""Connections to one backend: kept while idle, opened when needed, bounded, never shared by two requests at once."""
+"""Connections to one server: kept while idle, opened when needed, bounded, never shared by two requests at once."""
 
 from __future__ import annotations
 
@@ -26,22 +26,67 @@ class Waiter(Protocol):
     def not_connected(self, reason: Reason) -> None: ...
 
 
-class Pool:
-    """One backend's connections. ``take`` answers at once from the idle ones; ``fetch`` opens one or waits."""
+class Source(Protocol):
+    """Where connections to a backend come from: one server's pool, or several behind a choice."""
 
-    def __init__(self, backend: Backend, heads: ResponseHeads, meters: Meters, connect: Connect | None = None) -> None:
+    backend: Backend
+
+    def take(self) -> Upstream | None:
+        """An idle connection, if there is one."""
+
+    def fetch(self, waiter: Waiter) -> None:
+        """Open a connection for this request, or let it wait for one; called right after ``take`` gave none."""
+
+    def forget(self, waiter: Waiter) -> None:
+        """This request does not wait any more."""
+
+    def may_retry(self) -> bool:
+        """Whether one more request may be sent a second time; counts it when it may."""
+
+    def sweep(self, now: float) -> None:
+        """Close what is old, once a second."""
+
+    async def close(self) -> None: ...
+
+
+class Pool:
+    """One server's connections. ``take`` answers at once from the idle ones; ``fetch`` opens one or waits.
+
+    ``troubled`` hears of every failure of the server that a request met.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        heads: ResponseHeads,
+        meters: Meters,
+        connect: Connect | None = None,
+        *,
+        troubled: Callable[[], None] = lambda: None,
+    ) -> None:
         self.backend = backend
+        self.failures = 0  # in a row
+        self.taken = 0  # requests since the last sweep
         self._heads = heads
         self._meters = meters
         self._connect = connect or self._dial
+        self._troubled = troubled
         self._idle: list[Upstream] = []
+        self._all: set[Upstream] = set()
         self._waiting: deque[Waiter] = deque()
         self._open = 0
+        self._budget = _Budget()
         self._tasks: set[asyncio.Task[None]] = set()
         self._trusted = backend.name == PAGES
 
+    @property
+    def busy(self) -> int:
+        """Connections in use or being opened, and requests that wait for one."""
+        return self._open - len(self._idle) + len(self._waiting)
+
     def take(self) -> Upstream | None:
         """An idle connection, the one used last first: the others may age and go."""
+        self.taken += 1
         while self._idle:
             connection = self._idle.pop()
             if connection.alive:
@@ -62,27 +107,42 @@ class Pool:
         task.add_done_callback(self._tasks.discard)
 
     def forget(self, waiter: Waiter) -> None:
-        """This request does not wait any more."""
         if waiter in self._waiting:
             self._waiting.remove(waiter)
 
+    def may_retry(self) -> bool:
+        return self._budget.spend()
+
     def release(self, connection: Upstream) -> None:
         """Take back a connection on which both messages ended cleanly."""
+        self.failures = 0
         if self._waiting:
             self._waiting.popleft().connected(connection)
         else:
             self._idle.append(connection)
 
+    def failed(self) -> None:
+        """A request met a failure of this server: no connection, no answer, or an unreadable one."""
+        self.failures += 1
+        self._meters.upstream_failures[self.backend.name, self.backend.address] += 1
+        self._troubled()
+
     def sweep(self, now: float) -> None:
-        """Close what was idle for too long."""
-        old = [one for one in self._idle if now - one.idle_since > _IDLE_LIMIT or not one.alive]
-        for connection in old:
-            self._idle.remove(connection)
-            connection.close()
+        self._budget.refill(self.taken, now)
+        self.taken = 0
+        oldest = now - self.backend.max_age
+        for connection in list(self._all):
+            if connection.reused and connection.born < oldest:
+                connection.retired = True  # it ends with the request it carries
+        for connection in list(self._idle):
+            if connection.retired or not connection.alive or now - connection.idle_since > _IDLE_LIMIT:
+                self._idle.remove(connection)
+                connection.close()
 
     def gone(self, connection: Upstream) -> None:
         """A connection ended, whoever ended it."""
         self._open -= 1
+        self._all.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         if self._waiting and self._open < self.backend.max_connections:
@@ -106,9 +166,11 @@ class Pool:
             pass
         else:
             self._meters.upstream_opened += 1
+            self._all.add(connection)
             waiter.connected(connection)
             return
         self._open -= 1
+        self.failed()
         waiter.not_connected(reason)
         if self._waiting:
             self.fetch(self._waiting.popleft())
@@ -126,6 +188,31 @@ class Pool:
             ssl=backend.tls,
             server_hostname=backend.host if backend.tls else None,
         )
+
+
+class _Budget:
+    """How many requests may be sent twice: a share of those that came in the last ten seconds, and a few anyway. Without
+    it a server that dies under load gets its load doubled."""
+
+    _WINDOW, _FEW = 10.0, 10
+
+    def __init__(self, share: float = 0.2) -> None:
+        self._share = share
+        self._left = float(self._FEW)
+        self._since = 0.0
+        self._came = 0
+
+    def refill(self, came: int, now: float) -> None:
+        self._came += came
+        if now - self._since >= self._WINDOW:
+            self._left = max(float(self._FEW), self._came * self._share)
+            self._since, self._came = now, 0
+
+    def spend(self) -> bool:
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 def pages_connector(server: Callable[[], asyncio.Protocol]) -> Connect:

@@ -124,6 +124,8 @@ class Home(Protocol):
 
     def gone(self, connection: Upstream) -> None: ...
 
+    def failed(self) -> None: ...
+
     def release(self, connection: Upstream) -> None: ...
 
 
@@ -134,8 +136,8 @@ def _to_nobody(data: bytes) -> None:
 class Upstream(asyncio.Protocol):
     """Client side of one HTTP/1.1 connection. ``alive`` until either side ends it."""
 
-    __slots__ = ("_body", "_buffer", "_heads", "_interim", "_last", "_method", "_upgrade", "_write", "alive", "home",
-                 "idle_since", "keep", "owner", "reused", "spoiled", "transport", "trusted", "tunnel")  # fmt: skip
+    __slots__ = ("_body", "_buffer", "_heads", "_interim", "_last", "_method", "_upgrade", "_write", "alive", "born", "home",
+                 "idle_since", "keep", "owner", "retired", "reused", "spoiled", "transport", "trusted", "tunnel")  # fmt: skip
 
     def __init__(self, heads: ResponseHeads, home: Home, *, trusted: bool) -> None:
         self._heads = heads
@@ -144,6 +146,8 @@ class Upstream(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.owner: Owner | None = None
         self.alive = False
+        self.born = 0.0  # set at the first ``free``: only then can it be used again
+        self.retired = False  # too old to be used again
         self.reused = False
         self.spoiled = False
         self.keep = False
@@ -184,9 +188,14 @@ class Upstream(asyncio.Protocol):
         self.owner = None
         self._body = None
         self._interim = 0
-        self.reused = True
         self.idle_since = now
-        self.home.release(self)
+        if not self.reused:
+            self.reused = True
+            self.born = now
+        if self.retired:
+            self.close()
+        else:
+            self.home.release(self)
 
     def close(self) -> None:
         """End it now; whatever is under way is lost on purpose."""
@@ -231,6 +240,7 @@ class Upstream(asyncio.Protocol):
                 self._head(owner, self._buffer + data if self._buffer else data)
         except WireError:
             self.close()
+            self.home.failed()
             owner.answer_failed(Reason.BACKEND_GARBAGE, silent=False)
 
     def eof_received(self) -> bool:
@@ -250,8 +260,11 @@ class Upstream(asyncio.Protocol):
             self._body.done = True
             owner.answer_body(b"", done=True)
         elif self._body is None and not self._buffer and not self._interim:
+            if not self.reused:
+                self.home.failed()  # a kept connection that had died in its sleep is nobody's fault
             owner.answer_failed(Reason.BACKEND_DOWN, silent=True)
         else:
+            self.home.failed()
             owner.answer_failed(Reason.BACKEND_GARBAGE, silent=False)
 
     def pause_writing(self) -> None:

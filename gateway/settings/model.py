@@ -183,7 +183,8 @@ class LimitsSection(Section):
 
 
 class BackendSection(Section):
-    url: WebAddress
+    url: WebAddress | None = None
+    urls: tuple[WebAddress, ...] = ()
     audience: Annotated[str, Field(min_length=1)]
     claims: tuple[str, ...] | None = None
     ca: Path | None = None
@@ -191,6 +192,25 @@ class BackendSection(Section):
     first_byte_timeout: Annotated[float, Field(gt=0)] = 30
     idle_timeout: Annotated[float, Field(gt=0)] = 300
     max_connections: Annotated[int, Field(ge=1)] = 512
+    max_age: Annotated[float, Field(gt=0)] = 300
+    balance: Literal["round-robin", "least-connections"] = "round-robin"
+    health_path: Annotated[str, Field(pattern=r"^/[\x21-\x7e]*$")] | None = None
+    health_interval: Annotated[float, Field(gt=0)] = 5
+    health_timeout: Annotated[float, Field(gt=0)] = 2
+    eject_after: Annotated[int, Field(ge=1)] = 3
+    eject_for: Annotated[float, Field(gt=0)] = 10
+
+    @model_validator(mode="after")
+    def _some_server(self) -> BackendSection:
+        if (self.url is None) == (not self.urls):
+            raise ValueError("a backend has either url, or urls for several servers")
+        if len({urlsplit(one).scheme for one in self.addresses}) > 1:
+            raise ValueError("the servers of one backend are all http or all https")
+        return self
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return (self.url,) if self.url is not None else self.urls
 
 
 class RouteSection(Section):

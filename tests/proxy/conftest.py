@@ -16,7 +16,7 @@ from gateway.answer import Answers
 from gateway.policy.decision import Challenge, Decision, Forward, Refuse
 from gateway.proxy.door import Door
 from gateway.proxy.headers import Names
-from gateway.proxy.limits import AccessEvent, Backend, DoorSettings
+from gateway.proxy.limits import AccessEvent, Backend, DoorSettings, Group
 from gateway.proxy.pool import pages_connector
 from gateway.reasons import Reason
 from gateway.request import RequestHead
@@ -259,7 +259,7 @@ async def make_rig() -> AsyncIterator[Callable[..., Awaitable[Rig]]]:
         )
         events: list[AccessEvent] = []
         backend = changes.pop("backend", None) or Backend("vt", "http", "127.0.0.1", origin.port)
-        assert isinstance(backend, Backend)
+        assert isinstance(backend, Backend | Group)
         door = Door(
             replace(settings, **changes),  # type: ignore[arg-type]
             gate=gate,
