@@ -13,7 +13,6 @@ import asyncio
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 from statistics import median
 
@@ -78,7 +77,6 @@ def line_up(yard: Yard, names: set[str]) -> tuple[dict[str, Peer], list[str], fl
     """Start who takes part; who is not installed is named. And the seconds from start to first answer of ours."""
     began = time.monotonic()
     gateway = yard.gateway()
-    urllib.request.urlopen(f"http://127.0.0.1:{gateway.clear}/_gateway/help").read()
     start = time.monotonic() - began
     peers, absent = {"gateway": gateway, "nginx": yard.nginx_proxy()}, []
     needs = {"haproxy": "haproxy", "apache+oidc": "apache2", "go reverseproxy": "go"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -164,7 +165,9 @@ class Yard:
         )
         where = self.tested if core == -1 else core
         line = [sys.executable, "-m", "gateway", "serve", "--config", str(path)]
-        return Peer("gateway", self.start(line, where, clear, tls), clear, tls, card)
+        peer = Peer("gateway", self.start(line, where, clear, tls), clear, tls, card)
+        urllib.request.urlopen(f"http://127.0.0.1:{clear}/_gateway/help", timeout=30).read()  # until it answers
+        return peer
 
     def auth_request(self, gateway: Peer) -> Peer:
         """nginx asking our ``auth`` address about every request; both programs count."""

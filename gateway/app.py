@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -46,6 +47,7 @@ from gateway.edges.keys import FileSigner, Secrets, ensure_assertion_key, ensure
 from gateway.edges.logs import sink
 from gateway.edges.revocation import Revocation
 from gateway.edges.senders import FileSender, HttpSmsSender, SmtpRelay, SmtpSender
+from gateway.edges.sockets import open_listener
 from gateway.edges.stores import AnyStore, open_store
 from gateway.edges.tls import client_context, public_context
 from gateway.gate import Gate
@@ -107,8 +109,11 @@ class PolicyDesk:
 class Gateway:
     """One worker: ``start`` opens everything, ``stop`` closes it, in reverse."""
 
-    def __init__(self, settings: Settings, *, ambient: Ambient) -> None:
+    def __init__(
+        self, settings: Settings, *, ambient: Ambient, sockets: Mapping[str, socket.socket] | None = None
+    ) -> None:
         self.settings = settings
+        self._sockets = sockets or {}  # listening already, opened by a supervisor; by the listener's name
         self._ambient = ambient
         self._stack = contextlib.AsyncExitStack()
         self.door: Door
@@ -411,7 +416,7 @@ class Gateway:
         try:
             if listener.certificate is not None and listener.key is not None:
                 tls = public_context(listener.certificate, listener.key)
-            await door.listen(host, port, name, tls)
+            await door.listen(host, port, name, tls, sock=self._sockets.get(name))
         except ssl.SSLError as error:
             raise StartError(f"listen.{name}.certificate: {error}") from error
         except OSError as error:
@@ -425,7 +430,8 @@ class Gateway:
             context = card_context(listener.certificate, listener.key, pinned)
             handshake = self.settings.limits.handshake
             server = await asyncio.get_running_loop().create_server(
-                lambda: CardTls(context, lambda: door.factory("card"), handshake), host, port, backlog=1024
+                lambda: CardTls(context, lambda: door.factory("card"), handshake),
+                sock=self._sockets.get("card") or open_listener(host, port),
             )
         except OSError as error:
             raise StartError(f"listen.card.address: {listener.address}: {error.strerror}") from error
@@ -440,7 +446,8 @@ class Gateway:
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         try:
-            await web.TCPSite(runner, host, port).start()
+            listening = self._sockets.get("management") or open_listener(host, port)
+            await web.SockSite(runner, listening).start()
         except OSError as error:
             raise StartError(f"listen.management.address: {host}:{port}: {error.strerror}") from error
 

@@ -23,6 +23,8 @@ ELSEWHERE = {
     "client": "proxy/test_door",
     "pool": "proxy/test_door",
     "upstream": "proxy/test_door",
+    "supervise": "stories/test_workers",
+    "sockets": "stories/test_workers",
     "memory": "bench: what idle connections cost, and whether it comes back",
     "plan": "proxy/test_door, proxy/test_corpus",
     "limits": "proxy/test_door: test_limits",

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gateway.commands.shared import NOT_READY, config_option, settings_of
+
+if TYPE_CHECKING:
+    from gateway.edges.sockets import Handed
+    from gateway.settings import Settings
 
 
 @click.command()
@@ -17,44 +24,97 @@ from gateway.commands.shared import NOT_READY, config_option, settings_of
 def serve(config: Path) -> None:
     """Run the gateway until SIGTERM, then let requests in flight end and exit 0.
 
+    With several workers (gateway.workers), SIGHUP reads the configuration again and replaces them one by one.
+
     \b
     Example:
       vt-gateway serve --config /etc/vt-gateway/gateway.toml
     """
-    from gateway.app import Gateway
-    from gateway.deployment import StartError
     from gateway.edges import logs
-    from gateway.edges.memory import settle
-    from gateway.edges.system import SystemAmbient
+    from gateway.edges.sockets import Handed
 
     settings = settings_of(config)
     logs.configure(settings.log.level)
+    raise_file_limit()
+    handed = Handed.taken()
+    if handed is None and settings.gateway.workers > 1:
+        sys.exit(supervise(config, settings))
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # a supervisor waits for signals with all of them blocked
+    run_loop(work(config, settings, handed))
 
-    async def run() -> None:
-        gateway = Gateway(settings, ambient=SystemAmbient())
+
+async def work(config: Path, settings: Settings, handed: Handed | None) -> None:
+    """One worker's life."""
+    from gateway.app import Gateway
+    from gateway.deployment import StartError
+    from gateway.edges.memory import settle
+    from gateway.edges.system import SystemAmbient
+
+    gateway = Gateway(settings, ambient=SystemAmbient(), sockets=handed.sockets if handed else {})
+    try:
+        await gateway.start()
+    except StartError as error:
+        click.echo(f"{config}: {error}", err=True)
+        sys.exit(NOT_READY)
+    settle()
+    stop, again = asyncio.Event(), asyncio.Event()
+
+    def asked() -> None:
+        (again if stop.is_set() else stop).set()
+
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, asked)
+    if handed is not None:
+        alive = handed.alive
+
+        def orphaned() -> None:
+            loop.remove_reader(alive)
+            asked()
+
+        loop.add_reader(alive, orphaned)
+        handed.say_ready()
+    await stop.wait()
+    ending = asyncio.create_task(gateway.stop(), name="drain")
+    hurry = asyncio.create_task(again.wait(), name="second signal")
+    await asyncio.wait({ending, hurry}, return_when=asyncio.FIRST_COMPLETED)
+    if not ending.done():
+        sys.exit(0)  # a second signal: end at once
+    hurry.cancel()
+
+
+def supervise(config: Path, settings: Settings) -> int:
+    """Several workers; the exit code."""
+    from gateway.commands.supervise import Supervisor
+    from gateway.deployment import address
+    from gateway.settings import SettingsError, load
+
+    listeners = {
+        name: address(one.address)
+        for name, one in (
+            ("public", settings.listen.public),
+            ("plain", settings.listen.plain),
+            ("card", settings.listen.card),
+            ("management", settings.listen.management),
+        )
+        if one is not None
+    }
+
+    def reread() -> list[str]:
         try:
-            await gateway.start()
-        except StartError as error:
-            click.echo(f"{config}: {error}", err=True)
-            sys.exit(NOT_READY)
-        settle()
-        stop, again = asyncio.Event(), asyncio.Event()
+            load(config, os.environ)
+        except SettingsError as error:
+            return list(error.faults)
+        return []
 
-        def asked() -> None:
-            (again if stop.is_set() else stop).set()
+    return Supervisor(config, settings.gateway.workers, listeners, settings.gateway.drain).run(reread)
 
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, asked)
-        await stop.wait()
-        ending = asyncio.create_task(gateway.stop(), name="drain")
-        hurry = asyncio.create_task(again.wait(), name="second signal")
-        await asyncio.wait({ending, hurry}, return_when=asyncio.FIRST_COMPLETED)
-        if not ending.done():
-            sys.exit(0)  # a second signal: end at once
-        hurry.cancel()
 
-    run_loop(run())
+def raise_file_limit() -> None:
+    """A connection costs one file at the client's side and often one at the backend's: all that the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def run_loop(work: object) -> None:

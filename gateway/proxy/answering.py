@@ -267,7 +267,7 @@ class Answering(asyncio.Protocol):
                 upstream.close()
         self._log(None)
         if self._close or not whole:
-            self._leave(drop=not whole)
+            self._leave(drop=not whole or bool(self._buffer))  # what was sent beyond the end is not to cost the answer
             return
         self._ready()
 

@@ -309,7 +309,7 @@ class Client(Answering):
             if self._buffer:
                 if now - self._since > limits.head:
                     self._refuse(Reason.REQUEST_TIMEOUT)
-            elif now - self._since > limits.keep_alive:
+            elif now - self._since > (limits.drain_idle if self._door.draining else limits.keep_alive):
                 self._abort_idle()
         elif state is State.TUNNEL:
             if self.until is not None and instant >= self.until:
@@ -334,7 +334,7 @@ class Client(Answering):
                 self._log(Reason.REQUEST_TIMEOUT if stuck else Reason.BACKEND_TIMEOUT)
                 self._abort()
         elif self._body is not None and not self._body.done and not self._held & HOLD_UPSTREAM:
-            if now - self._progress > limits.body_idle:
+            if now - self._progress > limits.body_idle or self._drips(now):
                 upstream.close()
                 self._upstream = None
                 self._refuse(Reason.REQUEST_TIMEOUT)
@@ -345,14 +345,19 @@ class Client(Answering):
             self._close = self._close or (self._body is not None and not self._body.done)
             self._fault(Reason.BACKEND_TIMEOUT)
 
+    def _drips(self, now: float) -> bool:
+        """Whether the body of a request comes so slowly that it is an attack, or as good as one (R1)."""
+        limits = self._door.settings.limits
+        taken = now - self._since
+        return taken > limits.body_idle and self._received < limits.body_rate * taken
+
     def _abort_idle(self) -> None:
         if self.transport is not None:
             self.state = State.LINGER
             self.transport.close()
 
     def drain(self) -> None:
-        """The gateway stops: idle connections end now, tunnels are told, requests in flight end by themselves."""
-        if self.state is State.HEAD and not self._buffer:
-            self._abort_idle()
-        elif self.state is State.TUNNEL:
+        """The gateway stops: tunnels are told, requests in flight end by themselves. An idle connection stays a moment:
+        its next request may be on the way, is answered, and told that this is the end."""
+        if self.state is State.TUNNEL:
             self.cut(going_away=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.edges.memory import give_back
+from gateway.edges.sockets import BACKLOG, open_listener
 from gateway.ports import Ambient
 from gateway.proxy.answering import Answering, Answers, Gate
 from gateway.proxy.client import Client
@@ -31,7 +33,6 @@ _GATHERED = 200  # or as many as this; small enough that no other request waits 
 _MANY, _GIVE_BACK = 2000, 10.0  # closed connections that are worth asking for their memory; seconds between two times
 _LOW = 4096
 _DIGITS = [f"{number:03x}" for number in range(_LOW)]
-_BACKLOG = 2048
 
 
 class Door:
@@ -94,14 +95,22 @@ class Door:
     # Listeners
 
     async def listen(
-        self, host: str, port: int, listener: str, tls: ssl.SSLContext | None = None, **options: Any
+        self,
+        host: str,
+        port: int,
+        listener: str,
+        tls: ssl.SSLContext | None = None,
+        *,
+        sock: socket.socket | None = None,
     ) -> tuple[str, int]:
-        """Accept connections; returns the address bound. ``listener`` names them: public, card, plain."""
+        """Accept connections, on ``sock`` if it is given; returns the address bound. ``listener`` names them: public,
+        card, plain."""
+        options: dict[str, Any] = {}
         if tls is not None:
             options["ssl_handshake_timeout"] = self.settings.limits.handshake
             options["ssl_shutdown_timeout"] = self.settings.limits.linger  # a client that just leaves is not waited for
         server = await asyncio.get_running_loop().create_server(
-            lambda: Client(self, listener), host, port, ssl=tls, backlog=_BACKLOG, **options
+            lambda: Client(self, listener), sock=sock or open_listener(host, port), ssl=tls, backlog=BACKLOG, **options
         )
         self._servers.append(server)
         self._start_sweeping()

@@ -16,6 +16,8 @@ from gateway.proxy.wire import Lines, tokens
 from gateway.request import INTERNAL_PREFIX
 
 OWN_COOKIES = b"__Host-vtgw"
+# A cookie without a name is sent back as its bare value: "=__Host-vtgw=x" would come again as a cookie of ours.
+_BEFORE_A_NAME = b" \t="
 _ODD = re.compile(rb"[^a-z0-9]")
 _PLAIN_NAME = re.compile(rb"[a-z0-9-]+\Z")
 
@@ -92,7 +94,9 @@ def cut_cookies(value: bytes) -> bytes:
     """A Cookie value without our own cookies; the rest stays byte for byte (P16)."""
     if OWN_COOKIES not in value:
         return value
-    return b";".join(part for part in value.split(b";") if not part.lstrip().startswith(OWN_COOKIES)).lstrip()
+    return b";".join(
+        part for part in value.split(b";") if not part.lstrip(_BEFORE_A_NAME).startswith(OWN_COOKIES)
+    ).lstrip()
 
 
 def crossing(lines: Lines, names: Names, *, own_cookies: bool = False) -> bytes:
@@ -126,7 +130,7 @@ def returning(lines: Lines, names: Names, *, trusted: bool) -> bytes:
     for lower, name, value in lines:
         if lower in _FROM_BACKEND or lower in listed or (not trusted and names.ours(lower)):
             continue
-        if lower == b"set-cookie" and not trusted and value.lstrip().startswith(OWN_COOKIES):
+        if lower == b"set-cookie" and not trusted and value.lstrip(_BEFORE_A_NAME).startswith(OWN_COOKIES):
             continue
         out.append(b"%b: %b\r\n" % (name, value))
     return b"".join(out)

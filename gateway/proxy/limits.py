@@ -31,9 +31,11 @@ class Limits:
     handshake: float = 10
     head: float = 10
     body_idle: float = 30
+    body_rate: int = 1024  # bytes/s that a request body must bring on average, once it has taken ``body_idle``
     write_idle: float = 30
     keep_alive: float = 75
     waiting: int = 65536  # bytes read ahead while a request is being answered
+    drain_idle: float = 2  # how long a connection stays quiet before it is closed, once the gateway is stopping
     linger: float = 2  # how long a refused body is read and dropped, so that the answer is not lost in a reset
 
 

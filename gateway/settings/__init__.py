@@ -6,6 +6,7 @@ room the small value it needs.
 """
 
 from gateway.settings.load import SettingsError, load
-from gateway.settings.model import Secret, Settings
+from gateway.settings.model import Settings
+from gateway.settings.secret import Secret
 
 __all__ = ["Secret", "Settings", "SettingsError", "load"]

@@ -15,7 +15,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from gateway.settings.model import Secret, Settings
+from gateway.settings.model import Settings
+from gateway.settings.secret import Secret
 
 _ENV = "GATEWAY_"
 _NOT_SETTINGS = ("GATEWAY_CONFIG", "GATEWAY_TEST_")

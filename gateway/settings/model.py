@@ -6,6 +6,7 @@ Durations are seconds unless the name says days. A new key needs a default that 
 from __future__ import annotations
 
 import ipaddress
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,33 +15,15 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from gateway.identity import Space
+from gateway.settings.secret import Secret, read_secret
 
 LONGEST_SESSION = 4 * 3600  # R143: PSC's own limit, and the national bound
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class Secret:
-    """A value that never shows itself: not in a repr, a log line or an error."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    __str__ = __repr__
-
-
-def _secret(value: Any) -> Secret:
-    if isinstance(value, Secret):
-        return value
-    # The value itself must not appear in the error, so it is raised without it.
-    raise ValueError("a secret comes from a file (…_file) or from the environment, never from the configuration text")
+def _processes(value: Any) -> Any:
+    """``auto``: one worker for each core this process may use."""
+    return len(os.sched_getaffinity(0)) if value == "auto" else value
 
 
 def _is_loopback(host: str) -> bool:
@@ -109,7 +92,7 @@ TlsAddress = Annotated[str, AfterValidator(_tls_address)]
 Origin = Annotated[str, AfterValidator(_origin)]
 ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 Network = Annotated[str, AfterValidator(_network)]
-SecretValue = Annotated[Secret, BeforeValidator(_secret)]
+SecretValue = Annotated[Secret, BeforeValidator(read_secret)]
 Instant = Annotated[datetime, AfterValidator(_aware)]
 Channel = Literal["mail", "sms"]
 MethodName = Literal["card", "psc", "password"]
@@ -129,7 +112,7 @@ class GatewaySection(Section):
     prefix: Annotated[str, AfterValidator(_prefix)] = "/_gateway"
     header_prefix: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*-$")] = "X-VT-"
     state_dir: Path
-    workers: Annotated[int, Field(ge=1, le=1)] = 1
+    workers: Annotated[int, BeforeValidator(_processes), Field(ge=1, le=64)] = 1
     default_space: Space = Space.PROFESSIONNEL
     drain: Annotated[float, Field(ge=0, le=600)] = 30
 
@@ -179,7 +162,11 @@ class LimitsSection(Section):
     head: Annotated[float, Field(gt=0)] = 10
     body_idle: Annotated[float, Field(gt=0)] = 30
     write_idle: Annotated[float, Field(gt=0)] = 30
+    body_rate: Annotated[int, Field(ge=0)] = 1024
     keep_alive: Annotated[float, Field(gt=0)] = 75
+    waiting: Annotated[int, Field(ge=1024)] = 65536
+    linger: Annotated[float, Field(gt=0)] = 2
+    drain_idle: Annotated[float, Field(ge=0)] = 2
 
 
 class BackendSection(Section):

@@ -567,7 +567,8 @@ async def test_tunnel_is_cut_at_the_end_of_the_session(rig: Rig) -> None:
 
 
 async def test_drain_ends_requests_in_flight_and_says_goodbye(rig: Rig) -> None:
-    """On drain an answer under way is delivered whole, idle connections close, WebSockets get 1001."""
+    """On drain an answer under way is delivered whole, WebSockets get 1001, and a connection that was idle still has its
+    next request answered, with the word that it is the last; a quiet one is closed after a moment."""
     release = asyncio.Event()
 
     async def slow(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -585,15 +586,22 @@ async def test_drain_ends_requests_in_flight_and_says_goodbye(rig: Rig) -> None:
     socket.write(WS + b"\r\n")
     await socket_reader.readuntil(b"\r\n\r\n")
     await until(lambda: len(rig.origin.heads) == 2)
+    used_reader, used = await rig.open()
+    await until(lambda: rig.door.meters.connections == 4)
     drained = asyncio.create_task(rig.door.drain(5))
+    await asyncio.sleep(0)
+    used.write(GET)
+    await until(lambda: len(rig.origin.heads) == 3)
+    rig.pass_time(2.1)
     assert await idle_reader.read() == b""
     assert await socket_reader.read() == b"\x88\x02\x03\xe9"
     release.set()
     answer = await busy_reader.read()
     assert answer.endswith(b"ok")
     assert b"Connection: close" in answer
+    assert b"Connection: close" in await used_reader.read()
     await drained
-    for writer in (busy, idle, socket):
+    for writer in (busy, idle, socket, used):
         writer.close()
     with pytest.raises(OSError, match=r"refused|Connect call failed"):
         await rig.open()
