@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -13,6 +14,7 @@ async def cookie(folder: Path) -> str:
     from gateway.edges.system import SystemAmbient
     from gateway.identity import Assurance, Identity, Method, NationalId, Proof, Space
     from gateway.ports import Insert
+    from gateway.reasons import Taken
     from gateway.session.keeper import Keeper
     from gateway.session.model import Lifetimes
     from gateway.settings import load
@@ -26,7 +28,8 @@ async def cookie(folder: Path) -> str:
         "password_must_change": False, "origin": "strong", "space_default": "liberal", "created_at": now, "updated_at": now,
         "last_sign_in_at": now, "charter_version": charter(settings).stamp, "version": 1,
     }  # fmt: skip
-    await records.write(Insert("accounts", row))
+    with suppress(Taken):  # a second gateway on the same state
+        await records.write(Insert("accounts", row))
     await records.close()
     store = SqliteStore(folder / "state/store.db", ambient)
     await store.start()

@@ -50,9 +50,7 @@ address = "127.0.0.1:{management}"
 [forwarded]
 trusted = ["127.0.0.0/8"]
 [limits]
-connections = 30000
-connections_per_address = 30000
-keep_alive = 600
+{limits}
 [backends.vt]
 url = "http://127.0.0.1:{origin}"
 audience = "vt"
@@ -69,6 +67,7 @@ host = "127.0.0.1"
 security = "none"
 from = "a@b.test"
 """
+_LIMITS = {"connections": 30000, "connections_per_address": 30000, "keep_alive": 600}
 
 
 @dataclass
@@ -80,6 +79,7 @@ class Peer:
     clear: int = 0
     tls: int = 0
     card: int = 0
+    management: int = 0
     also: list[Program] = field(default_factory=list)  # counted with it
     cookie: str = ""  # of a session of its own
 
@@ -156,16 +156,27 @@ class Yard:
         program = self.nginx(f"proxy{workers}", body, where, clear, tls, workers=workers)
         return Peer("nginx", program, clear, tls, card)
 
-    def gateway(self, workers: int = 1, core: int | None = -1) -> Peer:
-        """Our gateway with everything on: session check, header rewriting, metrics, access log."""
+    def gateway(
+        self, workers: int = 1, core: int | None = -1, *, before: tuple[str, ...] = (), **values: float
+    ) -> Peer:
+        """Our gateway with everything on: session check, header rewriting, metrics, access log. ``before``: words before
+        its command; ``values``: over those of the section limits."""
         clear, tls, card, management = free_port(), free_port(), free_port(), free_port()
         path = self.folder / f"gateway{workers}.toml"
         path.write_text(
-            _GATEWAY.format(clear=clear, tls=tls, card=card, management=management, origin=self.origin, workers=workers)
+            _GATEWAY.format(
+                limits="\n".join(f"{name} = {value}" for name, value in {**_LIMITS, **values}.items()),
+                clear=clear,
+                tls=tls,
+                card=card,
+                management=management,
+                origin=self.origin,
+                workers=workers,
+            )
         )
         where = self.tested if core == -1 else core
-        line = [sys.executable, "-m", "gateway", "serve", "--config", str(path)]
-        peer = Peer("gateway", self.start(line, where, clear, tls), clear, tls, card)
+        line = [*before, sys.executable, "-m", "gateway", "serve", "--config", str(path)]
+        peer = Peer("gateway", self.start(line, where, clear, tls), clear, tls, card, management)
         urllib.request.urlopen(f"http://127.0.0.1:{clear}/_gateway/help", timeout=30).read()  # until it answers
         return peer
 

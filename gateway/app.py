@@ -440,7 +440,7 @@ class Gateway:
     async def _open_management(self) -> None:
         host, port = address(self.settings.listen.management.address)
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(ops.DoorMetrics(self.door.meters, self._list_ages))
+        registry.register(ops.DoorMetrics(self.door.meters, self.door.flush, self._list_ages))
         app = ops.make_app(self._checks(), registry)
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await runner.setup()
