@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench lock programs
+.PHONY: help demo test check format bench fuzz soak lock programs
+SECONDS ?= 60
+MINUTES ?= 10
 
 help: ## print this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -31,19 +33,27 @@ test: $(VENV)/.dev programs ## run every test
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.dev ## format, lint, types, import contracts, scripts
-	$(BIN)/ruff format --check gateway tests bench
-	$(BIN)/ruff check gateway tests bench
+	$(BIN)/ruff format --check gateway tests bench fuzz soak
+	$(BIN)/ruff check gateway tests bench fuzz soak
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	$(BIN)/shellcheck scripts/install-programs .ci/run
 
 format: $(VENV)/.dev ## put the code in its one format
-	$(BIN)/ruff format gateway tests bench
-	$(BIN)/ruff check --fix gateway tests bench
+	$(BIN)/ruff format gateway tests bench fuzz soak
+	$(BIN)/ruff check --fix gateway tests bench fuzz soak
 
 bench: $(VENV)/.dev programs ## measure the gateway beside nginx and a naive proxy, in one run
 	$(BIN)/python -m bench $(ARGS)
 
+fuzz: ## feed hostile bytes to what reads them, for SECONDS=60 in all
+	@test -x .fuzzenv/bin/python || $(PYTHON) -m venv .fuzzenv
+	.fuzzenv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	.fuzzenv/bin/python -m fuzz --seconds $(SECONDS)
+
+soak: $(VENV)/.dev programs ## mixed load for MINUTES=10; memory and descriptors must stay flat
+	$(BIN)/python -m soak --minutes $(MINUTES)
+
 lock: ## remake requirements/*.txt from *.in (needs uv)
-	for name in runtime dev; do uv pip compile -q --universal --generate-hashes --python-version 3.11 \
+	for name in runtime dev fuzz; do uv pip compile -q --universal --generate-hashes --python-version 3.11 \
 	  --no-header --no-annotate requirements/$$name.in -o requirements/$$name.txt; done

@@ -47,9 +47,7 @@ def make_app(checks: Mapping[str, Check], registry: CollectorRegistry) -> web.Ap
 class DoorMetrics:
     """The door's plain numbers, as metrics with bounded labels."""
 
-    def __init__(
-        self, meters: Meters, flush: Callable[[], None], list_ages: Callable[[], Mapping[str, float]]
-    ) -> None:
+    def __init__(self, meters: Meters, flush: Callable[[], None], list_ages: Callable[[], Mapping[str, float]]) -> None:
         self._meters = meters
         self._flush = flush  # counts what is over and was not counted yet
         self._list_ages = list_ages
