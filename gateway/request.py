@@ -124,9 +124,9 @@ class Fields:
             cookies: dict[str, list[str]] = {}
             for line in self.all(b"cookie"):
                 for pair in line.decode("latin-1").split(";"):
-                    key, equals, value = pair.strip().partition("=")
+                    key, equals, value = pair.strip(" \t").partition("=")
                     if equals:
-                        cookies.setdefault(key, []).append(value.strip())
+                        cookies.setdefault(key, []).append(value.strip(" \t"))
             self._cookies = cookies
         return self._cookies.get(name, [])
 

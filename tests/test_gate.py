@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,11 @@ from gateway.edges.memory_store import MemoryStore
 from gateway.gate import COOKIE, Gate
 from gateway.identity import Assurance, Method, Proof, Space
 from gateway.policy.decision import Challenge, Forward, Refuse, Rules
-from gateway.policy.establishments import Defaults, PolicyBook
+from gateway.policy.establishments import Defaults, PolicyBook, Scope, State, Switch
 from gateway.policy.routes import Route, RouteClass, RouteTable
 from gateway.reasons import Reason, RecordsUnavailable, StoreUnavailable
 from gateway.request import Fields, Peer, RequestHead
-from gateway.session.keeper import Keeper
+from gateway.session.keeper import Keeper, digest_of
 from gateway.session.model import Lifetimes
 from tests.ambient import START, TestAmbient
 from tests.policy.test_decision import ACCOUNT, WHO
@@ -213,3 +214,80 @@ async def test_a_stamp_is_renewed_before_it_dies(world: World) -> None:
     now = world.gate.at_once(head) or await world.gate.admit(head)
     assert isinstance(now, Forward)
     assert now.stamp != first.stamp
+
+
+async def test_a_verdict_serves_equal_headers_and_dies_with_what_it_was_made_from(world: World) -> None:
+    """The same header block on the same route is not judged again, until a word is heard, its second is over, the clock
+    is set back, or the session ends: at that very instant."""
+    ticket = await world.sign_in()
+    head = world.head("/x", ticket)
+    assert isinstance(await world.gate.admit(head), Forward)
+    first = world.gate.at_once(head)
+    other = RequestHead("GET", b"/y", "/y", head.fields, "vt.test", "https", "192.0.2.1", head.peer, "1" * 32)
+    assert isinstance(first, Forward)
+    assert world.gate.at_once(other) is first
+    assert isinstance(world.gate.at_once(world.head("/usager/x", ticket)), Forward)
+    (digest,) = world.gate._known
+    world.gate.heard(f"session:{digest}")
+    assert world.gate.at_once(head) is None
+    assert world.gate.at_once(other) is None
+
+    assert isinstance(await world.gate.admit(head), Forward)
+    assert isinstance(world.gate.at_once(head), Forward)
+    world.book = PolicyBook(
+        Defaults(START), [Scope("s", None, "establishment", "S", switches=(Switch(State.STRONG, START),))]
+    )
+    world.register.account = replace(world.register.account or ACCOUNT, scopes=("s",))
+    world.ambient.advance(-0.5)
+    assert head.verdict is not None
+    world.gate.heard("account:acc_1")
+    assert world.gate.at_once(head) is None
+
+
+async def test_r143_a_verdict_does_not_outlive_its_session_by_an_instant(world: World) -> None:
+    """Half a second before the end it is there; at the end it is a challenge, though the verdict's second is not over."""
+    proof = Proof(WHO, Method.CPS, Assurance.SUBSTANTIAL, world.ambient.now())
+    short = Lifetimes(absolute=timedelta(seconds=2), idle=timedelta(minutes=30))
+    ticket, _ = await world.keeper.open("acc_1", Space.LIBERAL, (proof,), short, world.ambient.now())
+    head = world.head("/x", ticket)
+    assert isinstance(await world.gate.admit(head), Forward)
+    world.ambient.advance(1.5)
+    assert isinstance(world.gate.at_once(head), Forward)
+    world.ambient.advance(0.5)
+    assert world.gate.at_once(head) == Challenge(Reason.SESSION_ENDED, Space.LIBERAL)
+
+
+async def test_r83_a_new_policy_is_heard_within_a_second(world: World) -> None:
+    """A verdict made under the old book says nothing any more after one second."""
+    ticket = await world.sign_in(Assurance.PASSWORD)
+    world.register.account = replace(world.register.account or ACCOUNT, scopes=("s",))
+    world.book = PolicyBook(Defaults(START + timedelta(days=300)), [Scope("s", None, "establishment", "S")])
+    head = world.head("/x", ticket)
+    assert isinstance(await world.gate.admit(head), Forward)
+    assert isinstance(world.gate.at_once(head), Forward)
+    world.book = PolicyBook(Defaults(START), [Scope("s", None, "establishment", "S")])
+    world.ambient.advance(1.0)
+    assert world.gate.at_once(head) == Challenge(Reason.LEVEL_TOO_LOW, Space.LIBERAL)
+
+
+async def test_r130_a_word_heard_while_the_question_is_under_way_is_not_lost(world: World) -> None:
+    """The answer was read before the session ended: it is read again, and nobody passes on the old one."""
+    ticket = await world.sign_in()
+    head = world.head("/x", ticket)
+    reading, go_on = asyncio.Event(), asyncio.Event()
+    real = world.register.by_id
+
+    async def slow(account_id: str) -> Account | None:
+        found = await real(account_id)
+        reading.set()
+        await go_on.wait()
+        return found
+
+    world.register.by_id = slow  # type: ignore[method-assign]
+    asked = asyncio.create_task(world.gate.admit(head))
+    await reading.wait()
+    session = await world.keeper.resume(digest_of(ticket), world.ambient.now())
+    assert session is not None
+    await world.keeper.close(session, world.ambient.now())
+    go_on.set()
+    assert isinstance(await asked, Challenge)

@@ -8,6 +8,8 @@ for a moment, so that a reset does not take the answer away. ``client`` is its r
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -30,6 +32,7 @@ _KNOWN_STATUS = {
     503: b"Service Unavailable", 504: b"Gateway Timeout", 505: b"HTTP Version Not Supported",
 }  # fmt: skip
 _COPY = 8192  # bytes; a payload up to this is cheaper copied behind its head than sent as a piece of its own
+_RESET = struct.pack("ii", 1, 0)  # linger, for no time
 _VERDICT = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\ncache-control: no-store\r\n"
 _CLOSE_GOING_AWAY = b"\x88\x02\x03\xe9"  # WebSocket close 1001
 _CLOSE_POLICY = b"\x88\x02\x03\xf0"  # WebSocket close 1008
@@ -403,11 +406,16 @@ class Answering(asyncio.Protocol):
             self.transport.write_eof()
 
     def _abort(self) -> None:
+        """End it visibly broken. Who was promised no length would take an orderly end for the end of the answer: they get
+        a reset (B3)."""
         self.state = State.LINGER
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
             upstream.close()
         if self.transport is not None:
+            sock = self.transport.get_extra_info("socket")
+            if sock is not None and self._plan is not None and not self._plan.block.modern:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self.transport.abort()
 
     def _hold(self, why: int) -> None:
@@ -430,7 +438,7 @@ class Answering(asyncio.Protocol):
                 plan.label if plan is not None else (self.peer.address, "-", "-"),
                 self._status or (499 if aborted else 0),
                 forward.backend if forward is not None else None,
-                self._session,
+                self._session if plan is not None else None,
                 reason,
                 self._sent,
                 self._received,

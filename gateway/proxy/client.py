@@ -242,6 +242,11 @@ class Client(Answering):
                     self._refuse(error.reason)
                     return
                 self._received += len(payload)
+                if self._too_large(body):
+                    self._upstream = None
+                    upstream.close()
+                    self._refuse(Reason.BODY_TOO_LARGE)
+                    return
                 data += self._framed(payload, done=body.done)
             elif self._expect:
                 self._write(HTTP_100)  # the request is admitted and its backend is there
@@ -262,8 +267,7 @@ class Client(Answering):
                 self._refuse(error.reason)
             return
         self._received += len(payload)
-        limit = self._door.settings.limits.body
-        if limit and body.seen > limit:
+        if self._too_large(body):
             self._upstream = None
             upstream.close()
             self._refuse(Reason.BODY_TOO_LARGE)
@@ -273,6 +277,10 @@ class Client(Answering):
             upstream.send(framed)
         if rest:
             self._ahead(rest)
+
+    def _too_large(self, body: Body) -> bool:
+        limit = self._door.settings.limits.body
+        return bool(limit) and body.seen > limit
 
     def _framed(self, payload: bytes, *, done: bool) -> bytes:
         if self._plan is None or not self._plan.block.framing.chunked:

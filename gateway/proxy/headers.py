@@ -17,7 +17,7 @@ from gateway.request import INTERNAL_PREFIX
 
 OWN_COOKIES = b"__Host-vtgw"
 # A cookie without a name is sent back as its bare value: "=__Host-vtgw=x" would come again as a cookie of ours.
-_BEFORE_A_NAME = b" \t="
+_BEFORE_A_NAME = b" \t=\xa0\x85"
 _ODD = re.compile(rb"[^a-z0-9]")
 _PLAIN_NAME = re.compile(rb"[a-z0-9-]+\Z")
 
@@ -136,9 +136,10 @@ def returning(lines: Lines, names: Names, *, trusted: bool) -> bytes:
     return b"".join(out)
 
 
-def says_framing(lines: Lines) -> bool:
-    """Whether a backend says itself who may frame its page (R8)."""
+def says_framing(crossing: bytes) -> bool:
+    """Whether what goes on of a backend's answer says itself who may frame its page (R8)."""
+    pairs = (line.partition(b":") for line in crossing.lower().split(b"\r\n"))
     return any(
-        lower == b"x-frame-options" or (lower == b"content-security-policy" and b"frame-ancestors" in value.lower())
-        for lower, _, value in lines
+        name == b"x-frame-options" or (name == b"content-security-policy" and b"frame-ancestors" in value)
+        for name, _, value in pairs
     )

@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 from gateway.proxy.headers import Names, crossing
 from gateway.proxy.limits import DoorSettings, Limits
@@ -20,6 +20,10 @@ from gateway.request import Fields, Peer
 
 _AUTHORITY = re.compile(
     r"(?:([A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)|\[([0-9A-Fa-f:.]{2,45})\])(?::([0-9]{1,5}))?\Z"
+)
+# Visible ASCII only: library functions for addresses quietly drop control characters.
+_ABSOLUTE = re.compile(
+    rb"([A-Za-z][A-Za-z0-9+.-]*)://([\x21\x22\x24-\x2e\x30-\x3e\x40-\x7e]+)([/?][\x21\x22\x24-\x7e]*)?\Z"
 )
 _REMEMBERED = 2048
 _WORTH_KEEPING = 4096  # bytes; larger blocks are parsed each time
@@ -95,17 +99,27 @@ def authority(text: str) -> tuple[str, str]:
     return text, (match[1] or match[2]).lower()
 
 
-def origin_form(target: bytes, scheme: str, host: str) -> tuple[bytes, str]:
-    """An absolute-form target as origin-form and its authority; refused unless it names this very site (P8)."""
-    try:
-        parts = urlsplit(target.decode("ascii"))
-        given, name = authority(parts.netloc)
-    except (ValueError, WireError):
-        raise WireError(Reason.BAD_TARGET) from None
-    if parts.scheme.lower() != scheme or name != host or b"#" in target:
+def origin_form(target: bytes, scheme: str, block_authority: str, host: str) -> tuple[bytes, str]:
+    """An absolute-form target as origin-form and its authority; refused unless it names this very site (P8).
+
+    ``block_authority`` is what Host says (empty: nothing); both must mean the same host and port.
+    """
+    match = _ABSOLUTE.match(target)
+    if match is None or match[1].decode("ascii").lower() != scheme:
         raise WireError(Reason.BAD_TARGET)
-    rest = target[target.index(b"//") + 2 + len(parts.netloc) :]
+    try:
+        given, name = authority(match[2].decode("ascii"))
+    except WireError:
+        raise WireError(Reason.BAD_TARGET) from None
+    if name != host or (block_authority and _port(given, scheme) != _port(block_authority, scheme)):
+        raise WireError(Reason.BAD_TARGET)
+    rest = match[3] or b"/"
     return rest if rest.startswith(b"/") else b"/" + rest, given
+
+
+def _port(given: str, scheme: str) -> int:
+    _, colon, digits = given.rpartition(":")
+    return int(digits) if colon and digits.isdigit() else 443 if scheme == "https" else 80
 
 
 @dataclass(frozen=True, slots=True)

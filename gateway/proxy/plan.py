@@ -114,7 +114,7 @@ class Planner:
             who = self._effective(peer, block, given)
         made_for = given
         if target[0] != 47:  # "/"
-            target, given = origin_form(target, who.scheme, host)
+            target, given = origin_form(target, who.scheme, block.authority, host)
         if settings.hosts and host not in settings.hosts:
             raise WireError(Reason.UNKNOWN_HOST)
         path = self._path(target)
@@ -144,9 +144,8 @@ class Planner:
         """Only GET, only without body, and from a page of ours: this very origin, or one that the settings name."""
         if method != "GET" or not block.framing.empty:
             raise WireError(Reason.UPGRADE_REFUSED)
-        origin = block.fields.get(b"origin")
-        told = None if origin is None else origin.decode("latin-1").lower()
-        if told is not None and told != own and told not in self._settings.origins:
+        told = [origin.decode("latin-1").lower() for origin in block.fields.all(b"origin")]
+        if len(told) > 1 or any(one != own and one not in self._settings.origins for one in told):
             raise WireError(Reason.ORIGIN_REFUSED)
 
     def _asked(self, head: RequestHead) -> RequestHead:

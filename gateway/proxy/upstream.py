@@ -57,7 +57,7 @@ class ResponseHead:
         connection = tokens(self.lines, b"connection")
         self.close = b"close" in connection or not modern or framing.until_close
         self.fields = returning(self.lines, names, trusted=trusted)
-        if not trusted and not says_framing(self.lines):
+        if not trusted and not says_framing(self.fields):
             self.fields += frames  # who may frame a page of the backend, when the backend says nothing (R8)
         self.status_line = b"HTTP/1.1 %d %b\r\n" % (self.status, phrase)
         self.length_line = self._length_line()
@@ -285,13 +285,16 @@ class Upstream(asyncio.Protocol):
                     raise WireError(Reason.BACKEND_GARBAGE)
                 self._buffer = data
                 return
+            if end > _HEAD_LIMIT:
+                raise WireError(Reason.BACKEND_GARBAGE)
             head = self._heads.read(data[:end], self._method, trusted=self.trusted)
             if head.status >= 200:
                 break
             data = data[end:]
             self._interim += 1
             if head.status == 101:
-                if not self._upgrade or b"websocket" not in tokens(head.lines, b"upgrade"):
+                agreed = tokens(head.lines, b"upgrade") == {b"websocket"}
+                if not self._upgrade or not agreed or b"upgrade" not in tokens(head.lines, b"connection"):
                     raise WireError(Reason.BACKEND_GARBAGE)
                 self.tunnel = True
                 owner.answer_upgraded(head, data)
