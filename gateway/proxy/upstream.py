@@ -57,7 +57,7 @@ class ResponseHead:
         connection = tokens(self.lines, b"connection")
         self.close = b"close" in connection or not modern or framing.until_close
         self.fields = returning(self.lines, names, trusted=trusted)
-        if not trusted and not says_framing(self.fields):
+        if not trusted and self.status >= 200 and not says_framing(self.fields):
             self.fields += frames  # who may frame a page of the backend, when the backend says nothing (R8)
         self.status_line = b"HTTP/1.1 %d %b\r\n" % (self.status, phrase)
         self.length_line = self._length_line()

@@ -23,7 +23,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x
 # Whatever may not stand in a header block: control characters but HTAB, bare CR, bare LF, folded lines.
 _UNSOUND = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n)|(?:\A|\n)[ \t]")
 _DIGITS = re.compile(rb"[0-9]{1,18}\Z")
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\Z")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?\Z")
 _CHUNK_LINE = 4096  # a size line longer than this is no size line
 _TRAILER_BLOCK = 16384
 
