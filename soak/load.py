@@ -9,6 +9,11 @@ import ssl
 from collections import Counter
 
 _CLOSE = b"Connection: close\r\n"
+_MALFORMED = (
+    b"GET /\x00 HTTP/1.1\r\n\r\n",
+    b"\x16\x03\x01\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+)
 
 
 class Load:
@@ -103,8 +108,7 @@ class Load:
 
     async def _malformed(self) -> None:
         reader, writer = await self._open()
-        writer.write(random.choice((b"GET /\x00 HTTP/1.1\r\n\r\n", b"\x16\x03\x01\r\n\r\n", b"POST / HTTP/1.1\r\nHost: localhost\r\n"
-                                    b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n")))  # fmt: skip
+        writer.write(random.choice(_MALFORMED))
         assert (await reader.read(65536)).startswith(b"HTTP/1.1 4")
         await _shut(writer)
 

@@ -69,7 +69,6 @@ class Health:
     timeout: float = 2
     eject_after: int = 3  # failures in a row, of requests or of checks
     eject_for: float = 10
-    retry_share: float = 0.2  # of requests, that may be tried once more elsewhere
 
 
 @dataclass(frozen=True, slots=True)

@@ -740,3 +740,20 @@ async def test_t4_backend_tls_is_verified(make_rig: MakeRig, tmp_path: Path) -> 
         assert status(await rig.say(GET)) == code
     assert len(seen) == 1
     server.close()
+
+
+async def test_r1_a_body_that_drips_is_ended(rig: Rig) -> None:
+    """Some bytes every five seconds are progress, but not a kilobyte a second: after body_idle it is a 408, and the
+    backend's connection ends with it."""
+    reader, writer = await rig.open()
+    writer.write(b"POST / HTTP/1.1\r\nHost: vt.test\r\nContent-Length: 100000\r\n\r\n")
+    await until(lambda: len(rig.origin.heads) == 1)
+    for step in range(6):
+        writer.write(b"x" * 50)
+        await until(lambda step=step: any(client._received == 50 * (step + 1) for client in rig.door._clients))
+        rig.pass_time(5.1)
+    assert status(await reader.read()) == 408
+    assert rig.events[-1].reason is Reason.REQUEST_TIMEOUT
+    await until(lambda: rig.origin.open == 0)
+    assert rig.origin.bodies == []
+    writer.close()

@@ -73,6 +73,9 @@ def test_all_faults_at_once_with_file_and_key(tmp_path: Path) -> None:
         (('"/"', '"relative"'), "routes.0.path"),
         (("127.0.0.1:0", "127.0.0.1"), "listen.public.address"),
         (('class = "protected"', 'class = "open"'), "routes.0.class"),
+        (('url = "http://', 'urls = ["http://a.test", "https://b.test"]\n#url = "http://'), "backends.vt"),
+        (('url = "http://', 'urls = ["http://a.test"]\nurl = "http://'), "backends.vt"),
+        (('url = "http://', '#url = "http://'), "backends.vt"),
     ],
 )
 def test_t4_unsafe_values_are_refused(tmp_path: Path, change: tuple[str, str], key: str) -> None:
