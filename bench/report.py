@@ -61,10 +61,13 @@ def markdown(
         for peer, one in by.items():
             rate = f"{one['rate']:,.0f}" if one["rate"] >= 100 else f"{one['rate']:.1f}"
             cells = [_cell(one, name) for name in ("cpu", "p50", "p99", "rss", "grown")]
-            lines.append(
-                f"| {text} | {peer} | {rate} {unit} | {one['rate'] / first['rate']:.2f} | {' | '.join(cells)} |"
-            )
+            lines.append(f"| {text} | {peer} | {rate} {unit} | {_ratio(one, first)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _ratio(one: Numbers, first: Numbers) -> str:
+    """To the first program; nothing where a ratio says nothing (a connection that costs no memory at all)."""
+    return f"{one['rate'] / first['rate']:.2f}" if first["rate"] >= 0.1 else ""
 
 
 def _cell(one: Numbers, name: str) -> str:
