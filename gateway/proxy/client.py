@@ -248,6 +248,8 @@ class Client(Answering):
                     self._refuse(Reason.BODY_TOO_LARGE)
                     return
                 data += self._framed(payload, done=body.done)
+                if len(self._buffer) <= self._door.settings.limits.waiting:
+                    self._let(HOLD_AHEAD)  # what had come ahead was of this body
             elif self._expect:
                 self._write(HTTP_100)  # the request is admitted and its backend is there
         upstream.ask(self, data, plan.head.method, upgrade=plan.block.upgrade)

@@ -757,3 +757,20 @@ async def test_r1_a_body_that_drips_is_ended(rig: Rig) -> None:
     await until(lambda: rig.origin.open == 0)
     assert rig.origin.bodies == []
     writer.close()
+
+
+async def test_b6_a_body_that_came_while_the_gate_was_asked_goes_on(rig: Rig) -> None:
+    """A TLS layer still hands over what it had decrypted after reading was paused: more than may wait. Once the request
+    is admitted reading goes on, and the whole body arrives."""
+    rig.gate.slow = asyncio.Event()
+    size = 400_000
+    reader, writer = await rig.open()
+    writer.write(b"POST / HTTP/1.1\r\nHost: vt.test\r\nContent-Length: %d\r\n\r\n" % size)
+    await until(lambda: len(rig.gate.asked) == 1)
+    (client,) = rig.door._clients
+    client.data_received(b"x" * 100_000)  # type: ignore[attr-defined]
+    rig.gate.slow.set()
+    await until(lambda: len(rig.origin.heads) == 1)
+    writer.write(b"x" * (size - 100_000))
+    assert status(await reader.readuntil(b"ok")) == 200
+    assert rig.origin.bodies == [b"x" * size]
