@@ -98,7 +98,7 @@ class House(Protocol):
 HOLD_ASKING, HOLD_UPSTREAM, HOLD_AHEAD = 1, 2, 4  # why reading is paused
 
 
-class Answering(asyncio.Protocol):
+class Answering(asyncio.BaseProtocol):
     """State of one connection, and what it says. Times are those of the event loop."""
 
     __slots__ = (

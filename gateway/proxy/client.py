@@ -25,13 +25,14 @@ from gateway.request import BadTarget, RequestHead
 # Looked at for every piece of data: a name of this module costs a third of a member of an enumeration.
 _HEAD, _BUSY, _BACKEND = State.HEAD, State.BUSY, Way.BACKEND
 _TO_PAGES = Forward(PAGES)
+_SHARED = memoryview(bytearray(65536))  # filled and emptied within one call
 
 
 def _to_nobody(data: bytes) -> None:
     """Where the bytes go that are written after the end."""
 
 
-class Client(Answering):
+class Reading(Answering):
     """Server side of one HTTP/1.1 connection."""
 
     __slots__ = ()
@@ -371,3 +372,22 @@ class Client(Answering):
         its next request may be on the way, is answered, and told that this is the end."""
         if self.state is State.TUNNEL:
             self.cut(going_away=True)
+
+
+class Client(Reading, asyncio.Protocol):
+    """A connection in clear, or one whose own TLS hands over what it decrypted."""
+
+    __slots__ = ()
+
+
+class TlsClient(Reading, asyncio.BufferedProtocol):
+    """The same over the event loop's TLS: decrypted bytes come through one buffer that all connections share. Otherwise
+    the loop allocates 256 KiB for every read, to hand over a few hundred bytes."""
+
+    __slots__ = ()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return _SHARED
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(_SHARED[:nbytes]))

@@ -19,7 +19,7 @@ from gateway.edges.memory import give_back
 from gateway.edges.sockets import BACKLOG, open_listener
 from gateway.ports import Ambient
 from gateway.proxy.answering import Answering, Answers, Gate
-from gateway.proxy.client import Client
+from gateway.proxy.client import Client, TlsClient
 from gateway.proxy.cluster import Cluster
 from gateway.proxy.limits import PAGES, AccessEvent, Backend, DoorSettings, Group, Log, Meters
 from gateway.proxy.plan import Planner
@@ -106,11 +106,12 @@ class Door:
         """Accept connections, on ``sock`` if it is given; returns the address bound. ``listener`` names them: public,
         card, plain."""
         options: dict[str, Any] = {}
+        kind = Client if tls is None else TlsClient
         if tls is not None:
             options["ssl_handshake_timeout"] = self.settings.limits.handshake
             options["ssl_shutdown_timeout"] = self.settings.limits.linger  # a client that just leaves is not waited for
         server = await asyncio.get_running_loop().create_server(
-            lambda: Client(self, listener), sock=sock or open_listener(host, port), ssl=tls, backlog=BACKLOG, **options
+            lambda: kind(self, listener), sock=sock or open_listener(host, port), ssl=tls, backlog=BACKLOG, **options
         )
         self._servers.append(server)
         self._start_sweeping()
