@@ -183,7 +183,7 @@ def door(data: bytes) -> None:
         made = Door(
             DoorSettings(NAMES, frozenset({"vt.test"}), "vt.test"),
             gate=gate,
-            answers=Answers("https://vt.test", "/_gateway", lambda *words: ""),
+            answers=Answers("https://vt.test", "/_gateway", lambda *words: "", lambda *words: ""),
             backends=[Backend("vt", "http", "127.0.0.1", 1)],
             pages=cast(Any, None),
             ambient=cast(Any, _Ambient()),

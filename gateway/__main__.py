@@ -15,6 +15,7 @@ from gateway.commands.card import card
 from gateway.commands.check import assertion, check
 from gateway.commands.demo import demo
 from gateway.commands.serve import migrate, serve
+from gateway.commands.user import user
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,7 +31,7 @@ def cli() -> None:
     """
 
 
-for one in (serve, demo, check, migrate, card, assertion):
+for one in (serve, demo, check, migrate, user, card, assertion):
     cli.add_command(one)
 
 

@@ -48,6 +48,7 @@ _SAYS: dict[Reason, tuple[int, str, str]] = {
     Reason.BACKEND_TIMEOUT: (504, "ViaTrajectoire met trop de temps à répondre.", "Réessayez dans quelques instants."),
     Reason.BACKEND_GARBAGE: (502, "ViaTrajectoire a donné une réponse illisible.", "Réessayez dans quelques instants."),
 }
+_FIRST = {"charter": "Charte à accepter", "password/renew": "Mot de passe à changer"}
 _OTHER = (403, "Cette page ne vous est pas ouverte.", "Revenez à l'accueil.")
 _RETRY_AFTER = b"5"  # seconds
 _COMMON = (
@@ -66,27 +67,37 @@ Page = Callable[[int, str, str, str], str]
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Answers of the door. ``page(status, sentence, advice, reference)`` gives the HTML of an error page."""
+    """Answers of the door. ``page(status, sentence, advice, reference)`` gives the HTML of an error page;
+    ``held(address, reference)`` that of a form which came after the session's end."""
 
     public_url: str
     prefix: str
     page: Page
+    held: Callable[[str, str], str]
 
     def challenge(self, head: RequestHead, decision: Challenge) -> Answer:
-        """Somebody has to sign in (or accept the charter) first: 302 for a page, 401 or 403 for a script call."""
+        """Somebody has to sign in (or accept the charter, or renew a password) first.
+
+        A page gets 302, a script call 401 or 403. A form gets a page instead of a redirect: the browser keeps what was
+        typed and sends it again when that page is reloaded, signed in by then; a redirect would lose it.
+        """
         where = self._address(head, decision)
+        signing = decision.to == "sign-in"
         if head.is_script:
-            charter = decision.to == "charter"
             body = {
                 "type": f"urn:vt-gateway:{decision.reason}",
-                "title": "Charte à accepter" if charter else "Connexion nécessaire",
-                "status": 403 if charter else 401,
+                "title": "Connexion nécessaire" if signing else _FIRST.get(decision.to, "Étape nécessaire"),
+                "status": 401 if signing else 403,
                 "reason": decision.reason.value,
                 "reference": reference_of(head.request_id),
-                "charter" if charter else "sign_in": self.public_url + where,
+                "sign_in" if signing else decision.to.partition("/")[0]: self.public_url + where,
             }
-            challenge = () if charter else ((b"www-authenticate", b'VT-Gateway realm="ViaTrajectoire"'),)
-            return self._problem(403 if charter else 401, body, decision.reason, challenge)
+            challenge = ((b"www-authenticate", b'VT-Gateway realm="ViaTrajectoire"'),) if signing else ()
+            return self._problem(401 if signing else 403, body, decision.reason, challenge)
+        if head.method not in ("GET", "HEAD"):
+            text = self.held(where, reference_of(head.request_id)).encode()
+            headers = (*_COMMON, (b"content-type", b"text/html; charset=utf-8"))
+            return Answer(401 if signing else 403, headers, text, decision.reason)
         return Answer(302, (*_COMMON, (b"location", where.encode("ascii"))), b"", decision.reason)
 
     def refuse(self, head: RequestHead, decision: Refuse) -> Answer:
@@ -135,10 +146,11 @@ class Answers:
 
     def _address(self, head: RequestHead, decision: Challenge) -> str:
         """The page to go to, with the way back for a request that can be repeated (R2); never for a POST."""
-        target = head.target.decode("ascii") if head.method in ("GET", "HEAD") else "/"
+        # A form cannot be repeated by an address: its way back is the page that says to reload it.
+        target = head.target.decode("ascii") if head.method in ("GET", "HEAD") else f"{self.prefix}/resume"
         back = quote(target, safe="/")
-        if decision.to == "charter":
-            return f"{self.prefix}/charter?return={back}"
+        if decision.to != "sign-in":
+            return f"{self.prefix}/{decision.to}?return={back}"
         return f"{self.prefix}/{decision.to}?space={decision.space.value}&reason={decision.reason.value}&return={back}"
 
 

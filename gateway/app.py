@@ -11,19 +11,16 @@ import contextlib
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from gateway import html, ops
-from gateway.accounts.account import Account
+from gateway import ops
 from gateway.accounts.password import Passwords
 from gateway.accounts.register import Register
 from gateway.answer import Answers
@@ -34,34 +31,33 @@ from gateway.deployment import (
     audience,
     backend,
     charter,
-    code_settings,
     door_settings,
     methods,
+    password_age,
     routes,
     trust,
 )
+from gateway.desk import PolicyDesk
 from gateway.edges.card_tls import CardTls, card_context
 from gateway.edges.database import Database
 from gateway.edges.journal import Journal
 from gateway.edges.keys import FileSigner, Secrets, ensure_assertion_key, ensure_secret, key_set
 from gateway.edges.logs import sink
 from gateway.edges.revocation import Revocation
-from gateway.edges.senders import FileSender, HttpSmsSender, SmtpRelay, SmtpSender
+from gateway.edges.senders import FileSender, SmtpRelay, SmtpSender
+from gateway.edges.sms import SmsAccess, sms_sender
 from gateway.edges.sockets import open_listener
 from gateway.edges.stores import AnyStore, open_store
 from gateway.edges.tls import client_context, public_context
 from gateway.gate import Gate
+from gateway.household import Foundations, Household, furnish
 from gateway.identity import Space
-from gateway.pages.app import make_app
-from gateway.pages.base import Charter, Contact, House
-from gateway.policy.book import book_of
 from gateway.policy.decision import Rules
-from gateway.policy.establishments import Defaults, EstablishmentPolicy, PolicyBook
+from gateway.policy.establishments import Defaults
 from gateway.ports import Ambient, Sender
 from gateway.providers.base import Provider
 from gateway.providers.certificates import CardTrust, CardType
 from gateway.providers.oidc import OidcSettings, OpenIdProvider
-from gateway.providers.otp import CodePolicy, PasswordAndCode
 from gateway.providers.smartcard import CardSettings, Smartcard
 from gateway.proxy.door import Door
 from gateway.proxy.journal import AccessLog
@@ -70,40 +66,11 @@ from gateway.reasons import GatewayError, RecordsUnavailable
 from gateway.request import Peer, RequestHead
 from gateway.session.keeper import Keeper
 from gateway.session.model import Lifetimes
-from gateway.settings import Settings
+from gateway.settings import Secret, Settings
 from gateway.settings.model import Listener
 
 _BOOK_EVERY = 3.0  # seconds between two readings of the policy (R83: at most 5 s)
 _log = structlog.get_logger("gateway")
-
-
-class PolicyDesk:
-    """The policy in force: an immutable book, replaced whole every few seconds (R83)."""
-
-    def __init__(self, records: Database, defaults: Defaults, shared_idle: timedelta) -> None:
-        self._records = records
-        self._defaults = defaults
-        self._shared_idle = shared_idle
-        self.book = PolicyBook(defaults)
-
-    async def refresh(self) -> None:
-        scopes = await self._records.find("scopes", {}, order=("id",))
-        switches = await self._records.find("switches", {}, order=("effective_from",))
-        self.book = book_of(self._defaults, scopes, switches)
-
-    def policy(self, account: Account, now: datetime) -> EstablishmentPolicy:
-        return self.book.policy(account.scopes, now)
-
-    def strong(self, account: Account, now: datetime) -> bool:
-        return self.policy(account, now).strong
-
-    def lifetimes(self, account: Account, now: datetime, *, shared: bool) -> Lifetimes:
-        found = self.policy(account, now).lifetimes
-        return replace(found, idle=min(found.idle, self._shared_idle)) if shared else found
-
-    def for_account(self, account: Account, now: datetime) -> CodePolicy:
-        found = self.policy(account, now)
-        return CodePolicy(found.strong, found.code_validity, found.channels)
 
 
 class Gateway:
@@ -169,42 +136,54 @@ class Gateway:
             register=register,
             mint=mint,
             book=lambda: desk.book,
-            rules=Rules(terms.stamp, timedelta(days=settings.dormancy.days)),
+            rules=Rules(terms.stamp, timedelta(days=settings.dormancy.days), password_age(settings)),
             background_paths=settings.session.background_paths,
             gone=lambda digest: self.door.cut(digest),
         )
         store.listen(gate.heard)
         passwords = Passwords(memory=settings.password.hash_memory_kib, threads=settings.password.hash_threads)
         self._stack.callback(passwords.close)
-        senders = self._senders()
+        senders = self._senders(ambient)
+        for sender in senders.values():
+            self._stack.push_async_callback(sender.close)
         http = await self._http()
         pinned = trust(settings)
-        providers: dict[str, Provider] = {}
+        strong: dict[str, Provider] = {}
         oidc = self._oidc(http, ambient)
         if oidc is not None:
-            providers["psc"] = oidc
+            strong["psc"] = oidc
         if pinned is not None:
-            providers["card"] = await self._card(pinned, ambient, state)
-        providers["password"] = PasswordAndCode(
-            accounts=register,
-            passwords=passwords,
-            store=store,
-            ambient=ambient,
-            senders=senders,
-            rules=desk,
-            audit=journal,
-            key=secrets.key("codes"),
-            settings=code_settings(settings),
+            strong["card"] = await self._card(pinned, ambient, state)
+
+        keys = key_set(signers)
+        household = furnish(
+            Foundations(
+                settings=settings,
+                ambient=ambient,
+                store=store,
+                bus=store,
+                records=records,
+                keeper=keeper,
+                register=register,
+                audit=journal,
+                desk=desk,
+                passwords=passwords,
+                senders=senders,
+                strong=strong,
+                sign_out_elsewhere=oidc if settings.psc is not None and settings.psc.sign_out else None,
+                charter=terms,
+                key=secrets.key,
+                seal=secrets.seal,
+                unseal=secrets.unseal,
+                key_set=lambda: keys,
+            )
         )
         for space, means in methods(settings).items():
-            if not any(one in providers for one in means):
+            if not any(one in household.house.providers for one in means):
                 raise StartError(f"methods: no configured means opens the space {space.value}")
-        house = self._house(
-            store=store, keeper=keeper, register=register, providers=providers, passwords=passwords, desk=desk,
-            journal=journal, senders=senders, charter=terms, secrets=secrets, oidc=oidc, gate=gate,
-            keys=key_set(signers),
-        )  # fmt: skip
-        await self._open_door(house, gate, pinned)
+        self._stack.push_async_callback(household.close)
+        household.start()
+        await self._open_door(household, gate, pinned)
         await self._open_management()
         self._background(desk, gate)
         _log.info("serving", public=settings.listen.public.address, url=settings.gateway.public_url)
@@ -245,7 +224,7 @@ class Gateway:
         await desk.refresh()
         return desk
 
-    def _senders(self) -> dict[str, Sender]:
+    def _senders(self, ambient: Ambient) -> dict[str, Sender]:
         senders: dict[str, Sender] = {}
         smtp, sms = self.settings.smtp, self.settings.sms
         if smtp is not None:
@@ -260,10 +239,31 @@ class Gateway:
                 smtp.timeout,
             )
             senders["mail"] = SmtpSender(relay, client_context(smtp.ca) if smtp.security != "none" else None)
-        if sms.sender == "generic_http" and sms.url is not None:
-            senders["sms"] = HttpSmsSender(sms.url, sms.token.reveal() if sms.token else None, sms.timeout)
-        elif sms.sender == "file" and sms.file is not None:
+        if sms.sender == "file" and sms.file is not None:
             senders["sms"] = FileSender(sms.file)
+        access = SmsAccess(
+            kind=sms.sender,
+            url=sms.url,
+            sender=sms.from_ or "",
+            countries=sms.countries,
+            timeout=sms.timeout,
+            application_key=sms.application_key or "",
+            application_secret=_revealed(sms.application_secret),
+            consumer_key=_revealed(sms.consumer_key),
+            service=sms.service or "",
+            account=sms.account or "",
+            login=sms.login or "",
+            password=_revealed(sms.password),
+            method=sms.method,
+            headers=sms.headers,
+            body=sms.body,
+            token=_revealed(sms.token),
+            success_status=sms.success_status,
+            success_path=sms.success_path,
+            success_value=sms.success_value,
+        )
+        if (service := sms_sender(access, ambient, client_context(sms.ca))) is not None:
+            senders["sms"] = service
         return senders
 
     async def _http(self) -> aiohttp.ClientSession:
@@ -317,72 +317,9 @@ class Gateway:
         origins = settings.gateway.card_url
         return Smartcard(CardSettings(origins, settings.gateway.prefix, accept), trust, revocation)
 
-    def _house(
-        self,
-        *,
-        store: AnyStore,
-        keeper: Keeper,
-        register: Register,
-        providers: Mapping[str, Provider],
-        passwords: Passwords,
-        desk: PolicyDesk,
-        journal: Journal,
-        senders: Mapping[str, Sender],
-        charter: Charter,
-        secrets: Secrets,
-        oidc: OpenIdProvider | None,
-        gate: Gate,
-        keys: bytes,
-    ) -> House:
+    async def _open_door(self, household: Household, gate: Gate, pinned: CardTrust | None) -> None:
         settings = self.settings
-
-        async def changed(account: str) -> None:
-            await store.publish(f"account:{account}")
-
-        psc = settings.psc
-        targets = [settings.gateway.public_url, *settings.gateway.card_url]
-        if psc is not None:
-            parts = urlsplit(psc.issuer)
-            targets.append(f"{parts.scheme}://{parts.netloc}")
-        return House(
-            prefix=settings.gateway.prefix,
-            public_url=settings.gateway.public_url,
-            card_urls=settings.gateway.card_url or (settings.gateway.public_url,),
-            form_targets=targets,
-            ambient=self._ambient,
-            store=store,
-            keeper=keeper,
-            register=register,
-            providers=providers,
-            methods=methods(settings),
-            default_space=settings.gateway.default_space,
-            card_direct=settings.card is None or settings.card.button_target == "direct",
-            passwords=passwords,
-            rules=desk,
-            audit=journal,
-            mail=senders.get("mail"),
-            charter=charter,
-            links=settings.links,
-            contacts=[Contact(one.label, one.url, one.topics) for one in settings.support.contacts],
-            physicians=frozenset(settings.liberal.professions),
-            required_fields=frozenset(settings.account.required_fields),
-            generic_mailbox=settings.account.generic_mailbox,
-            least_bits=settings.password.min_entropy_bits,
-            dormancy=timedelta(days=settings.dormancy.days),
-            proof_life=timedelta(seconds=settings.registration.ttl),
-            form_life=timedelta(seconds=settings.registration.keep),
-            reset_life=timedelta(seconds=settings.reset.ttl),
-            csrf_key=secrets.key("forms"),
-            seal=secrets.seal,
-            unseal=secrets.unseal,
-            key_set=lambda: keys,
-            changed=changed,
-            sign_out_elsewhere=oidc if psc is not None and psc.sign_out else None,
-        )
-
-    async def _open_door(self, house: House, gate: Gate, pinned: CardTrust | None) -> None:
-        settings = self.settings
-        runner = web.AppRunner(make_app(house), access_log=None, handle_signals=False, auto_decompress=False)
+        runner = web.AppRunner(household.app, access_log=None, handle_signals=False, auto_decompress=False)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         server = runner.server
@@ -392,7 +329,9 @@ class Gateway:
         door = self.door = Door(
             door_settings(settings),
             gate=gate,
-            answers=Answers(settings.gateway.public_url, settings.gateway.prefix, _error_page(house)),
+            answers=Answers(
+                settings.gateway.public_url, settings.gateway.prefix, household.error_page, household.held_page
+            ),
             backends=[backend(name, one) for name, one in settings.backends.items()],
             pages=pages_connector(server),
             ambient=self._ambient,
@@ -494,31 +433,13 @@ class Gateway:
         self._stack.push_async_callback(end)
 
 
-def _error_page(house: House) -> Callable[[int, str, str, str], str]:
-    """The HTML of the door's own refusals, in the same clothes as every page."""
-    version = html.static("style.css")[1], html.static("logo.svg")[1]
-
-    class Page:
-        prefix = house.prefix
-        csrf = ""
-        account = None
-        links = house.links
-        contacts = house.contacts
-
-        @staticmethod
-        def static(name: str) -> str:
-            return f"{house.prefix}/static/{name}?v={version[0 if name == 'style.css' else 1]}"
-
-    def page(status: int, sentence: str, advice: str, reference: str) -> str:
-        lines = (advice, *(() if status < 500 else ("Vous n'avez pas été déconnecté.",)))
-        return html.render("message", page=Page, title=sentence, lines=lines, actions=(), reference=reference)
-
-    return page
-
-
 def _log_failure(error: Exception, head: RequestHead) -> None:
     _log.error("a judgement failed", id=head.request_id, error=f"{type(error).__name__}: {error}")
 
 
 def _log_spoofed(peer: Peer) -> None:
     _log.warning("certificate header from an untrusted peer", client=peer.address)
+
+
+def _revealed(secret: Secret | None) -> str:
+    return secret.reveal() if secret is not None else ""

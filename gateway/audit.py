@@ -34,6 +34,19 @@ class Act(StrEnum):
     CARD_REFUSED = "card:refused"
     PSC_REFUSED = "psc:refused"
     POLICY_CHANGED = "policy:change"
+    MAIL_CHANGE_ASKED = "mail:change-asked"
+    MAIL_CHANGED = "mail:change"
+    MAIL_PROVED = "mail:prove"
+    PHONE_CHANGED = "phone:change"
+    MEANS_ADDED = "means:add"
+    MEANS_REMOVED = "means:remove"
+    RECOVERY_USED = "means:recovery-used"
+    MEMORY_GRANTED = "memory:grant"
+    ACCOUNT_WARNED = "account:warn"
+    ACCOUNT_REACTIVATED = "account:reactivate"
+    ACCOUNT_EXPORTED = "account:export"
+    ACCOUNT_ERASED = "account:erase"
+    DATA_PURGED = "data:purge"
 
 
 @dataclass(frozen=True, slots=True)

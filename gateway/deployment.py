@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from importlib.resources import files
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from gateway.assertion import Audience
 from gateway.edges.tls import client_context
 from gateway.identity import Space
 from gateway.pages.base import Charter
+from gateway.pages.help import HelpFacts
+from gateway.pages.regions import Contact, Links, Region, Regions, logo_of, theme_of
 from gateway.policy.routes import Route, RouteClass, RouteTable
 from gateway.policy.throttle import Pace
 from gateway.providers.certificates import CardTrust, trust_of
-from gateway.providers.otp import CodeSettings
+from gateway.providers.codes import CodeSettings
+from gateway.providers.otp import LoginSettings
 from gateway.proxy.headers import Names
 from gateway.proxy.limits import Backend, DoorSettings, Group, Health, Limits
 from gateway.settings import Settings
+from gateway.settings.looks import ContactSection
 from gateway.settings.model import BackendSection
 
 
@@ -30,7 +36,7 @@ class StartError(Exception):
 
 
 def methods(settings: Settings) -> dict[Space, Sequence[str]]:
-    order = ("card", "psc", "password")
+    order = ("card", "psc", "passkey", "password")
     return {
         Space.LIBERAL: [one for one in order if one in settings.methods.liberal],
         Space.PROFESSIONNEL: [one for one in order if one in settings.methods.etablissement],
@@ -71,17 +77,77 @@ def trust(settings: Settings) -> CardTrust | None:
 
 
 def code_settings(settings: Settings) -> CodeSettings:
-    otp, login = settings.otp, settings.login
+    otp, account = settings.otp, settings.account
     return CodeSettings(
         digits=otp.digits,
         max_wrong=otp.max_wrong,
         resend_delay=timedelta(seconds=otp.resend_delay),
         max_sends_per_attempt=otp.max_sends_per_attempt,
         max_sends_per_day=otp.max_sends_per_day,
-        requires_prior_strong=otp.requires_prior_strong,
+        prove_mail_first=account.verify_mail == "strict",
+        blocked_names=frozenset(account.generic_names) if account.generic_account == "block" else frozenset(),
+        zone=ZoneInfo(settings.ui.timezone),
+    )
+
+
+def login_settings(settings: Settings) -> LoginSettings:
+    login = settings.login
+    return LoginSettings(
+        requires_prior_strong=settings.otp.requires_prior_strong,
+        uniform=login.uniform_failure,
         pace=Pace(login.delay_after, timedelta(seconds=login.delay), login.max_failures_24h),
         address_pace=Pace(after=1_000_000, most=login.max_failures_per_address),
     )
+
+
+def regions(settings: Settings) -> Regions:
+    """The regions with what each sets otherwise than the deployment; raises ``StartError`` for looks that are refused."""
+    zone = ZoneInfo(settings.ui.timezone)
+    links = Links(**settings.links.model_dump())
+    neutral = Region(links=links, zone=zone, contacts=_contacts(settings.support.contacts))
+    found = []
+    for one in settings.regions:
+        try:
+            found.append(
+                Region(
+                    id=one.id,
+                    name=one.name,
+                    scope=one.scope,
+                    links=replace(links, **one.links.model_dump(exclude_none=True)),
+                    zone=ZoneInfo(one.timezone) if one.timezone else zone,
+                    logo=logo_of(one.logo.read_bytes()) if one.logo else None,
+                    theme=theme_of(one.colours.model_dump()),
+                    contacts=_contacts(one.contacts),
+                )
+            )
+        except (ValueError, OSError) as error:
+            raise StartError(f"regions.{one.id}: {error}") from error
+    try:
+        return Regions(settings.gateway.prefix, neutral, tuple(found), settings.ui.region)
+    except ValueError as error:
+        raise StartError(str(error)) from error
+
+
+def _contacts(sections: Sequence[ContactSection]) -> tuple[Contact, ...]:
+    return tuple(Contact(one.label, one.url, one.topics, one.hours) for one in sections)
+
+
+def help_facts(settings: Settings) -> HelpFacts:
+    said, support = settings.accessibility, settings.support
+    return HelpFacts(
+        organisation=support.organisation,
+        data_protection=support.data_protection or "",
+        log_days=settings.log.retention_days,
+        status=said.status,
+        stated_on=said.stated_on,
+        audited_by=said.audited_by,
+        rate=said.rate,
+    )
+
+
+def password_age(settings: Settings) -> timedelta | None:
+    days = settings.password.max_age_days
+    return timedelta(days=days) if days else None
 
 
 def backend(name: str, section: BackendSection) -> Group:

@@ -125,12 +125,16 @@ class Method(StrEnum):
     PSC_ECPS = "psc-ecps"
     OTP_MAIL = "otp-mail"
     OTP_SMS = "otp-sms"
+    OTP_TOTP = "otp-totp"
+    OTP_RECOVERY = "otp-recovery"
+    PASSKEY = "passkey"
     PASSWORD = "password"  # noqa: S105 - the name of a method, not a secret
     MONSISRA = "monsisra"
 
 
 class Assurance(IntEnum):
-    """How well we know it. A code by mail or SMS is a transition means and is never called substantial (R141)."""
+    """How well we know it. A code, whatever brings it, and a passkey are transition means: nobody has certified or
+    homologated them, so they are never called substantial (R141, G3)."""
 
     PASSWORD = 1
     TRANSITION = 2
@@ -169,4 +173,5 @@ class Proof:
     assurance: Assurance
     at: datetime
     until: datetime | None = None  # the proof itself ends here (R43: a session no longer than PSC's)
+    remembered: bool = False  # a second factor of an earlier sign-in (R78): opens a session, proves nothing fresh
     evidence: Mapping[str, str] = field(default_factory=dict)

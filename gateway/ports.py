@@ -64,6 +64,21 @@ Value = str | int | float | bool | datetime | None
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """As the value of a condition: ``after`` ≤ column < ``before``; ``None`` leaves that side open.
+
+    An absent column value lies in no span. Texts are ordered as ``order`` orders them, so that a walk through a table
+    can go on where it stopped.
+    """
+
+    after: datetime | str | None = None
+    before: datetime | str | None = None
+
+
+Where = Mapping[str, Value | Span | Sequence[Value]]
+
+
+@dataclass(frozen=True, slots=True)
 class Insert:
     """A new row. A value that must be unique and is not raises ``Taken``."""
 
@@ -77,15 +92,15 @@ class Update:
 
     table: str
     values: Mapping[str, Value]
-    where: Mapping[str, Value]
+    where: Where
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Remove the matching rows, none included."""
+    """Remove the matching rows, none included. Many rows are removed a few at a time, by keys found with a limit."""
 
     table: str
-    where: Mapping[str, Value]
+    where: Where
 
 
 Change = Insert | Update | Delete
@@ -102,12 +117,16 @@ class Records(Protocol):
     async def find(
         self,
         table: str,
-        where: Mapping[str, Value | Sequence[Value]],
+        where: Where,
         *,
         order: Sequence[str] = (),
         limit: int | None = None,
     ) -> tuple[Row, ...]:
-        """Rows whose columns equal the values (a sequence: one of them). ``-column`` in ``order`` sorts downwards."""
+        """Rows whose columns equal the values (a sequence: one of them; a span: within). ``-column`` in ``order`` sorts
+        downwards."""
+
+    async def count(self, table: str, where: Where) -> int:
+        """How many rows ``find`` would find."""
 
     async def write(self, *changes: Change) -> None:
         """All changes in one transaction, in order, or none; durable when it returns."""

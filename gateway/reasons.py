@@ -46,6 +46,9 @@ class Reason(StrEnum):
     DELEGATION_ENDED = "delegation-ended"
     NOT_ALLOWED = "not-allowed"
     LOOP = "loop"
+    FORM_EXPIRED = "form-expired"
+    STEP_UP_NEEDED = "step-up-needed"
+    COOKIES_REFUSED = "cookies-refused"
 
     # Dependencies (unknown is never "absent", R7)
     STORE_DOWN = "store-down"
@@ -124,7 +127,14 @@ class Reason(StrEnum):
     NO_CHANNEL = "no-channel"
     DELIVERY_FAILED = "delivery-failed"
     STRONG_FIRST = "strong-first"
+    MAIL_UNPROVED = "mail-unproved"
+    MAIL_SHARED = "mail-shared"
+    GENERIC_ACCOUNT = "generic-account"
     LINK_EXPIRED = "link-expired"
+
+    # Passkey
+    PASSKEY_REFUSED = "passkey-refused"
+    PASSKEY_UNKNOWN = "passkey-unknown"
 
     # Portal launch
     LAUNCH_REFUSED = "launch-refused"

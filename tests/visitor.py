@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import ssl
+import time
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
@@ -111,6 +112,28 @@ class Demo:
     def forget(self) -> None:
         for path in ("/mails", "/sms", "/requests"):
             self.console("DELETE", path)
+
+    def mail(self, to: str, subject: str = "") -> dict[str, Any]:
+        """The newest mail to this address whose subject holds these words; notices leave a moment after the page."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            found = self.console("GET", f"/mails?to={urllib.parse.quote(to)}")
+            fitting = [one for one in found if subject in one["subject"]]
+            if fitting:
+                return fitting[-1]  # type: ignore[no-any-return]
+            time.sleep(0.05)
+        raise AssertionError(f"no mail « {subject} » to {to}")
+
+    def link(self, to: str, subject: str = "") -> str:
+        """The link in the newest mail to this address that has one."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            for one in reversed(self.console("GET", f"/mails?to={urllib.parse.quote(to)}")):
+                links = [word for word in one["text"].split() if word.startswith("https://")]
+                if links and subject in one["subject"]:
+                    return str(links[0])
+            time.sleep(0.05)
+        raise AssertionError(f"no link to {to}")
 
     def code(self, to: str, kind: str = "mails") -> str:
         found = self.console("GET", f"/{kind}?to={urllib.parse.quote(to)}")

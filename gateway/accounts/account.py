@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,6 +18,7 @@ class Standing(StrEnum):
     OPEN = "open"
     DORMANT = "dormant"
     SUSPENDED = "suspended"
+    CLOSED = "closed"  # erased on the person's request: only a pseudonym is left (R104)
 
 
 class Origin(StrEnum):
@@ -53,15 +57,38 @@ class Account:
     last_method: str | None = None
     last_channel: str | None = None
     suspended_at: datetime | None = None
+    closed_at: datetime | None = None
+    reactivated_at: datetime | None = None  # woken by a référent (R97)
+    warned_at: datetime | None = None
+    memory_void_at: datetime | None = None
+    password_must_change: bool = False
+    mail_shared: bool = False  # the address belongs to another account too (R99)
     charter_version: str | None = None
     charter_at: datetime | None = None
     scopes: tuple[str, ...] = ()
     version: int = 1
 
+    @property
+    def awake_at(self) -> datetime:
+        """The last sign of life: sign-in, creation, or being woken by a référent (R97)."""
+        return max(one for one in (self.created_at, self.last_sign_in_at, self.reactivated_at) if one is not None)
+
     def standing(self, now: datetime, dormancy: timedelta) -> Standing:
-        """Suspended by a person, dormant by time, otherwise open."""
+        """Closed or suspended by a person, dormant by time, otherwise open."""
+        if self.closed_at is not None and self.closed_at <= now:
+            return Standing.CLOSED
         if self.suspended_at is not None and self.suspended_at <= now:
             return Standing.SUSPENDED
-        if now - (self.last_sign_in_at or self.created_at) > dormancy:
+        if now - self.awake_at > dormancy:
             return Standing.DORMANT
         return Standing.OPEN
+
+    def named_generically(self, words: Collection[str]) -> bool:
+        """Whether the name is a service's and no person's (R98). ``words`` are upper case, without accents."""
+        return any(word in words for word in re.split(r"[^A-Z0-9]+", plain(f"{self.family_name} {self.given_name}")))
+
+
+def plain(text: str) -> str:
+    """Upper case without accents, for comparing names."""
+    bare = unicodedata.normalize("NFKD", text).upper()
+    return "".join(character for character in bare if not unicodedata.combining(character))

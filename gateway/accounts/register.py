@@ -15,8 +15,9 @@ from typing import cast
 from gateway.accounts.account import Account, Origin
 from gateway.identity import Identity, NationalId, Proof, Space
 from gateway.ports import Ambient, Change, Insert, Records, Row, Update, Value
-from gateway.reasons import Taken
+from gateway.reasons import Stale, Taken
 
+_TURNS = 20  # how often a change is tried again that must be made
 _LOCAL_LIMIT = 254  # RFC 5321: longest usable address
 
 
@@ -93,7 +94,7 @@ class Register:
         key = mail_key(address)
         if key is None:
             return None
-        rows = await self._records.find("accounts", {"mail_key": key}, limit=1)
+        rows = await self._records.find("accounts", {"mail_canonical": key}, limit=1)
         return await self._whole(rows[0]) if rows else None
 
     async def create(
@@ -123,6 +124,7 @@ class Register:
                     "specialty": identity.specialty,
                     "mail": particulars.mail,
                     "mail_key": mail_key(particulars.mail),
+                    "mail_canonical": mail_key(particulars.mail),
                     "phone": particulars.phone,
                     "address": particulars.address,
                     "postal_code": particulars.postal_code,
@@ -163,7 +165,7 @@ class Register:
         """Set columns of an account that nobody changed since ``account`` was read; returns it as it now is."""
         if "mail" in values:
             mail = values["mail"]
-            values["mail_key"] = mail_key(cast(str, mail)) if mail else None
+            values["mail_key"] = values["mail_canonical"] = mail_key(cast(str, mail)) if mail else None
         await self._records.write(
             Update(
                 "accounts",
@@ -174,6 +176,18 @@ class Register:
         changed = await self.by_id(account.id)
         assert changed is not None  # noqa: S101 - accounts are never deleted while in use
         return changed
+
+    async def insist(self, account_id: str, now: datetime, **values: Value) -> Account:
+        """``change`` whatever others do to the account at this instant: for what must not depend on it."""
+        for _ in range(_TURNS):
+            account = await self.by_id(account_id)
+            if account is None:
+                raise Stale(f"no account {account_id}")
+            try:
+                return await self.change(account, now, **values)
+            except Stale:
+                continue
+        raise Stale(f"the account {account_id} changes too often")
 
     async def accept_charter(self, account: Account, charter: str, method: str, now: datetime) -> Account:
         """Write down that this version of the charter was accepted, by whom and by which means (R27)."""
@@ -190,7 +204,7 @@ class Register:
     async def signed_in(self, account: Account, proof: Proof, space: Space, address: str, now: datetime) -> Account:
         """Write the sign-in: refreshes names and codes from a strong proof (R11, R41) and links new aliases (R57)."""
         identity = proof.identity
-        values: dict[str, Value] = {"last_sign_in_at": now, "last_method": proof.method.value}
+        values: dict[str, Value] = {"last_sign_in_at": now, "last_method": proof.method.value, "warned_at": None}
         changes: list[Change] = []
         if proof.assurance.word == "substantial":
             values["first_strong_at"] = account.first_strong_at or proof.at
@@ -210,8 +224,8 @@ class Register:
             ]
         if proof.evidence.get("proved") == "mail" and account.mail_proved_at is None:
             values["mail_proved_at"] = now
-        if proof.evidence.get("proved") == "sms" and account.phone_proved_at is None:
-            values["phone_proved_at"] = now
+        if "channel" in proof.evidence:
+            values["last_channel"] = proof.evidence["channel"]  # offered first the next time (R72)
         changes.append(
             Update(
                 "accounts",
@@ -237,6 +251,10 @@ class Register:
         written = await self.by_id(account.id)
         assert written is not None  # noqa: S101 - accounts are never deleted while in use
         return written
+
+    async def has_used(self, account_id: str, method: str) -> bool:
+        """Whether this means has opened the account before; a first time is told to the person (R103)."""
+        return bool(await self._records.find("sign_ins", {"account_id": account_id, "method": method}, limit=1))
 
     async def last_sign_ins(self, account_id: str, limit: int = 10) -> tuple[Row, ...]:
         return await self._records.find("sign_ins", {"account_id": account_id}, order=("-at",), limit=limit)
@@ -305,6 +323,12 @@ def account_of(row: Mapping[str, Value], logins: list[str], scopes: list[str]) -
         last_method=text("last_method"),
         last_channel=text("last_channel"),
         suspended_at=instant("suspended_at"),
+        closed_at=instant("closed_at"),
+        reactivated_at=instant("reactivated_at"),
+        warned_at=instant("warned_at"),
+        memory_void_at=instant("memory_void_at"),
+        password_must_change=bool(row["password_must_change"]),
+        mail_shared=bool(text("mail")) and text("mail_key") is None,
         charter_version=text("charter_version"),
         charter_at=instant("charter_at"),
         scopes=tuple(scopes),

@@ -61,6 +61,7 @@ async def seed(records: Database, charter: str, now: datetime) -> None:
 async def _account(person: Someone, passwords: Passwords, charter: str, now: datetime) -> Sequence[Change]:
     account = f"acc_{person.key}"
     strong = now - timedelta(days=20) if person.origin == "strong" else None
+    shared = sum(one.mail == person.mail for one in PEOPLE if one.password) > 1
     changes: list[Change] = [
         Insert(
             "accounts",
@@ -72,7 +73,8 @@ async def _account(person: Someone, passwords: Passwords, charter: str, now: dat
                 "profession": person.profession or None,
                 "specialty": person.specialty or None,
                 "mail": person.mail,
-                "mail_key": mail_key(person.mail),
+                "mail_key": None if shared else mail_key(person.mail),
+                "mail_canonical": mail_key(person.mail),
                 "mail_proved_at": now,
                 "phone": person.phone,
                 "phone_proved_at": now if person.phone else None,
@@ -96,6 +98,22 @@ async def _account(person: Someone, passwords: Passwords, charter: str, now: dat
     keys.append(f"u:{person.username}" if person.username else None)
     changes += [
         Insert("logins", {"key": key, "account_id": account, "created_at": now}) for key in keys if key is not None
+    ]
+    used = ("cps", "otp-mail") if strong else ("otp-mail",)
+    changes += [
+        Insert(
+            "sign_ins",
+            {
+                "id": f"sgn_{person.key}_{method}",
+                "account_id": account,
+                "at": now - timedelta(days=day),
+                "method": method,
+                "assurance": "substantial" if method == "cps" else "transition",
+                "space": "liberal" if person.mode == "L" else "professionnel",
+                "address": "192.0.2.10",
+            },
+        )
+        for method, day in zip(used, (20, 1), strict=False)
     ]
     changes += [
         Insert("memberships", {"account_id": account, "scope_id": scope, "since": now}) for scope in person.scopes

@@ -88,6 +88,13 @@ from = "ViaTrajectoire <ne-pas-repondre@example.test>"
 [sms]
 sender = "generic_http"
 url = "http://127.0.0.1:{console}/sms"
+[otp]
+channels = ["mail", "totp"]
+[methods]
+liberal = ["card", "psc", "password"]
+etablissement = ["card", "psc", "password"]
+[jobs]
+every = 2
 [assertion]
 key = "file:assertion.pem"
 [secrets]

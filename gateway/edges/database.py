@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.edges.schema import metadata
-from gateway.ports import Change, Delete, Insert, Row, Update, Value
+from gateway.ports import Change, Delete, Insert, Row, Span, Update, Where
 from gateway.reasons import RecordsUnavailable, Stale, Taken
 
 _WAIT = 3.0  # seconds a call may take before the database counts as unavailable
@@ -74,7 +74,7 @@ class Database:
     async def find(
         self,
         table: str,
-        where: Mapping[str, Value | Sequence[Value]],
+        where: Where,
         *,
         order: Sequence[str] = (),
         limit: int | None = None,
@@ -88,6 +88,12 @@ class Database:
             query = query.limit(limit)
         async with self._guarded(), self._engine.connect() as connection:
             return tuple(dict(row) for row in (await connection.execute(query)).mappings())
+
+    async def count(self, table: str, where: Where) -> int:
+        source = _table(table)
+        query = sa.select(sa.func.count()).select_from(source).where(*_conditions(source, where))
+        async with self._guarded(), self._engine.connect() as connection:
+            return int((await connection.execute(query)).scalar_one())
 
     async def write(self, *changes: Change) -> None:
         statements = [_statement(change) for change in changes]
@@ -148,12 +154,18 @@ def _column(table: sa.Table, name: str) -> sa.Column[Any]:
     return table.c[name]
 
 
-def _conditions(table: sa.Table, where: Mapping[str, Value | Sequence[Value]]) -> list[sa.ColumnElement[bool]]:
+def _conditions(table: sa.Table, where: Where) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
     for name, value in where.items():
         column = _column(table, name)
         if value is None:
             found.append(column.is_(None))
+        elif isinstance(value, Span):
+            found.append(column.is_not(None))
+            if value.after is not None:
+                found.append(column >= value.after)
+            if value.before is not None:
+                found.append(column < value.before)
         elif isinstance(value, Sequence) and not isinstance(value, str):
             found.append(column.in_(list(value)))
         else:

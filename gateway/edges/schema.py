@@ -59,7 +59,8 @@ accounts = Table(
     Column("profession", String),
     Column("specialty", String),
     Column("mail", String),
-    Column("mail_key", String, unique=True),
+    Column("mail_key", String, unique=True),  # absent while the address is shared with another account (R99)
+    Column("mail_canonical", String, index=True),  # the same spelling, shared or not
     Column("mail_proved_at", UtcDateTime),
     Column("phone", String),
     Column("phone_proved_at", UtcDateTime),
@@ -70,11 +71,15 @@ accounts = Table(
     Column("password_set_at", UtcDateTime),
     Column("password_must_change", Boolean, nullable=False, default=False),
     Column("first_strong_at", UtcDateTime),
-    Column("last_sign_in_at", UtcDateTime),
+    Column("last_sign_in_at", UtcDateTime, index=True),
     Column("last_method", String),
     Column("last_channel", String),
     Column("suspended_at", UtcDateTime),
     Column("suspended_reason", String),
+    Column("closed_at", UtcDateTime),
+    Column("reactivated_at", UtcDateTime),  # woken by a référent, counts as a sign of life (R97)
+    Column("warned_at", UtcDateTime),  # the last warning before dormancy (R97)
+    Column("memory_void_at", UtcDateTime),  # second factors remembered before this instant count no more (R78)
     Column("origin", String, nullable=False),
     Column("space_default", String, nullable=False),
     Column("charter_version", String),
@@ -82,6 +87,35 @@ accounts = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("version", Integer, nullable=False),
+)
+authenticators = Table(
+    "authenticators",
+    metadata,
+    Column("account_id", String, ForeignKey("accounts.id"), primary_key=True),
+    Column("secret", String, nullable=False),  # sealed
+    Column("last_step", Integer, nullable=False),  # the newest time step that served: each serves once
+    Column("created_at", UtcDateTime, nullable=False),
+)
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account_id", String, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("digest", String, nullable=False),
+    Column("used_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("id", String, primary_key=True),  # credential id, unpadded base64url
+    Column("account_id", String, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("public_key", String, nullable=False),  # COSE key, unpadded base64url
+    Column("sign_count", Integer, nullable=False),
+    Column("name", String, nullable=False),
+    Column("backed_up", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("last_used_at", UtcDateTime),
 )
 logins = Table(
     "logins",
@@ -162,4 +196,5 @@ sign_ins = Table(
     Column("space", String, nullable=False),
     Column("address", String),
     Index("ix_sign_ins_account", "account_id", "at"),
+    Index("ix_sign_ins_at", "at"),  # what is too old is found by age (R148)
 )

@@ -1,4 +1,4 @@
-"""The Sender port: SMTP, SMS by an HTTP address, and a file for development. Foreign faults become ``SenderFailed``."""
+"""The Sender port: SMTP, and a file for development. Foreign faults become ``SenderFailed``. SMS: ``sms``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid, parseaddr
 from pathlib import Path
 
-import aiohttp
 import aiosmtplib
 
 from gateway.ports import Message
@@ -70,30 +69,6 @@ class SmtpSender:
         if errors:
             raise SenderFailed("recipient refused")
         return receipt[:200]
-
-    async def close(self) -> None:
-        """Each message has its own connection; nothing is kept."""
-
-
-class HttpSmsSender:
-    """SMS by POST of ``{"to", "text"}`` to an address; any 2xx answer is acceptance."""
-
-    def __init__(self, url: str, token: str | None, timeout: float) -> None:
-        self._url = url
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
-
-    async def send(self, message: Message) -> str:
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=self._timeout, headers=self._headers) as session,
-                session.post(self._url, json={"to": message.to, "text": message.text}, allow_redirects=False) as answer,
-            ):
-                if not 200 <= answer.status < 300:
-                    raise SenderFailed(f"answer {answer.status}")
-                return (await answer.content.read(200)).decode("utf-8", "replace")
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise SenderFailed(type(error).__name__) from error
 
     async def close(self) -> None:
         """Each message has its own connection; nothing is kept."""

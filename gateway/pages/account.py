@@ -1,138 +1,197 @@
-"""« Mon compte », the password, and the switch of space. Everything here is for somebody who is signed in."""
+"""« Mon compte »: what is held, the means, the last sign-ins, the open sessions; and the switch of space (R95, R24).
+
+Everything here is for somebody who is signed in. Changes live beside it: ``contacts``, ``passwords``, ``authenticator``,
+``passkeys``, ``closing``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from types import SimpleNamespace
+from typing import Protocol, cast
 
 from aiohttp import web
 
 from gateway import texts
+from gateway.accounts.account import Account
+from gateway.accounts.authenticator import Authenticators
+from gateway.accounts.phone import shown
 from gateway.audit import Act, Record
-from gateway.identity import Identity, Space
+from gateway.identity import Assurance, Method, Space
 from gateway.pages.arrival import is_fresh
 from gateway.pages.base import SESSION, Handler, House, Visit, go, handle, set_cookie
-from gateway.pages.registration import PROFESSIONS, password_faults
-from gateway.ports import Message
-from gateway.reasons import Reason, SenderFailed
+from gateway.pages.leaving import Leaving
+from gateway.pages.proving import MailProof
+from gateway.pages.registration import GENERIC_WARNING, generic_mailbox
+from gateway.pages.words import MEANS, PROFESSIONS, SPECIALTIES
+from gateway.reasons import Reason
 from gateway.session.keeper import SessionGone
+from gateway.session.model import Session
 
-MEANS = {
-    "cps": "carte CPS",
-    "cpe": "carte CPE",
-    "cpa": "carte CPA",
-    "cpf": "carte CPF",
-    "psc-cps": "carte CPS (Pro Santé Connect)",
-    "psc-ecps": "e-CPS",
-    "otp-mail": "mot de passe et code par e-mail",
-    "otp-sms": "mot de passe et code par SMS",
-    "password": "mot de passe",
-    "monsisra": "MonSisra",
+_SAID = {
+    "sent": "Le lien de confirmation est parti. Consultez votre messagerie.",
+    "too-many": "Trop de liens ont été envoyés aujourd'hui. Réessayez demain.",
+    "phone": "Votre numéro de téléphone est enregistré.",
+    "address": "Votre adresse est enregistrée.",
+    "password": "Votre mot de passe est changé. Vos autres sessions sont fermées.",
+    "session": "La session est fermée.",
+    "means": "Vos moyens de connexion sont à jour.",
 }
-_FRESH = 600  # seconds
+
+
+class Passkeys(Protocol):
+    """How many passkeys somebody has."""
+
+    async def count(self, account_id: str) -> int: ...
 
 
 class AccountPages:
-    """The pages of one's own account."""
+    """The page of one's own account."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(
+        self,
+        house: House,
+        proof: MailProof,
+        leaving: Leaving,
+        authenticators: Authenticators,
+        passkeys: Passkeys,
+    ) -> None:
         self._house = house
+        self._proof = proof
+        self._leaving = leaving
+        self._authenticators = authenticators
+        self._passkeys = passkeys
 
     def routes(self) -> list[web.RouteDef]:
         prefix = self._house.prefix
         table: list[tuple[str, str, Handler]] = [
             ("GET", "/account", self.page),
-            ("POST", "/account/password", self.password),
+            ("POST", "/account/sessions/end", self.end_session),
             ("POST", "/account/sign-out-everywhere", self.everywhere),
             ("POST", "/account/space", self.space),
         ]
         return [web.route(method, prefix + path, handle(work)) for method, path, work in table]
 
     def _nobody(self, visit: Visit) -> web.Response:
-        return go(f"{self._house.prefix}/sign-in?reason={Reason.NO_SESSION.value}")
+        here = f"{self._house.prefix}/account"
+        return go(f"{self._house.prefix}/sign-in?reason={Reason.NO_SESSION.value}&return={here}")
 
     async def page(self, visit: Visit) -> web.StreamResponse:
-        return await self._show(visit) if visit.account is not None else self._nobody(visit)
-
-    async def _show(
-        self, visit: Visit, *, status: int = 200, notice: str = "", faults: tuple[str, ...] = ()
-    ) -> web.Response:
-        account, session = visit.account, visit.session
-        assert account is not None and session is not None  # noqa: S101 - looked at by the callers
-        rows = await self._house.register.last_sign_ins(account.id)
-        shown = [
-            SimpleNamespace(
-                at=f"{texts.day(row['at'])}, {texts.clock(row['at'])}",  # type: ignore[arg-type]
-                means=MEANS.get(str(row["method"]), row["method"]),
-                space="médecin libéral" if row["space"] == Space.LIBERAL.value else "professionnel",
-            )
-            for row in rows
-        ]
-        open_sessions = await self._house.keeper.sessions_of(account.id, visit.now)
-        return visit.page(
-            "account",
-            status=status,
-            account=account,
-            session=session,
-            profession=PROFESSIONS.get(account.profession or "", account.profession or "–"),
-            means=MEANS.get(session.method.value, session.method.value),
-            ends=texts.clock(session.ends_at),
-            sign_ins=shown,
-            sessions=len(open_sessions),
-            fresh=is_fresh(visit, _FRESH),
-            notice=notice,
-            faults=faults,
-        )
-
-    async def password(self, visit: Visit) -> web.StreamResponse:
-        fields = await visit.form()
         account, session = visit.account, visit.session
         if account is None or session is None:
             return self._nobody(visit)
-        house = self._house
-        if not is_fresh(visit, _FRESH):  # R62: the old one, unless a card or e-CPS has just spoken
-            verdict = await house.passwords.verify(account.password_hash, fields.get("current", ""))
-            if not verdict.right:
-                visit.log(Reason.WRONG_CREDENTIALS, 401)
-                return await self._show(visit, status=401, faults=("Le mot de passe actuel est incorrect.",))
-        password = fields.get("password", "")
-        who = Identity(account.national_id, account.family_name, account.given_name)
-        wrong = password_faults(house, password, who, account.mail or "")
-        if fields.get("repeat_password", "") != password:
-            wrong.append("Les deux mots de passe sont différents.")
-        if wrong:
-            visit.log(Reason.BAD_INPUT, 422)
-            return await self._show(visit, status=422, faults=tuple(wrong))
-        await house.audit.record(Record(Act.PASSWORD_CHANGED, visit.now, account.id, correlation=visit.request_id))
-        hashed = await house.passwords.hash(password)
-        visit.account = await house.register.change(account, visit.now, password_hash=hashed, password_set_at=visit.now)
-        await house.keeper.close_all(account.id, visit.now, keep=session.digest)
-        await house.changed(account.id)
-        if account.mail and house.mail is not None:
-            notice = texts.password_changed_mail(visit.now)
-            message = Message(
-                account.mail, notice.subject, notice.text, notice.html, "notice", visit.request_id, visit.now
+        house, zone = self._house, visit.zone
+        pending = await self._proof.pending(account.id)
+        enrolled = await self._authenticators.enrolled(account.id)
+        profession, specialty = account.profession or "", account.specialty or ""
+        return visit.page(
+            "account",
+            account=account,
+            identifier=account.national_id.text if account.national_id else ", ".join(_usernames(account)),
+            profession=PROFESSIONS.get(profession, profession) or "–",
+            specialty=SPECIALTIES.get(specialty, specialty) or "–",
+            phone=shown(account.phone) if account.phone else "",
+            waiting=pending.mail if pending is not None and pending.change else "",
+            unproved=bool(account.mail) and account.mail_proved_at is None and house.verify_mail != "off",
+            warning=GENERIC_WARNING if account.mail and generic_mailbox(house, account.mail) else "",
+            shared_mail=account.mail_shared,
+            sms=house.sms is not None,
+            fresh=is_fresh(visit, Assurance.TRANSITION),
+            strong=is_fresh(visit, Assurance.SUBSTANTIAL),
+            session=session,
+            means=MEANS[session.method],
+            transition=session.assurance < Assurance.SUBSTANTIAL,
+            password_set=texts.day(account.password_set_at, zone=zone) if account.password_set_at else "",
+            authenticator=enrolled,
+            recovery_left=await self._authenticators.recovery_left(account.id),
+            totp_offered=enrolled or "totp" in house.rules.channels(account, visit.now),
+            passkeys=await self._passkeys.count(account.id),
+            passkey_offered="passkey" in house.providers,
+            sign_ins=await self._sign_ins(visit, account),
+            sessions=await self._sessions(visit, account, session),
+            physician=account.profession in house.physicians,
+            notice=_SAID.get(visit.request.query.get("said", ""), ""),
+        )
+
+    async def _sign_ins(self, visit: Visit, account: Account) -> Sequence[SimpleNamespace]:
+        zone = visit.zone
+        rows = await self._house.register.last_sign_ins(account.id)
+        return [
+            SimpleNamespace(
+                at=texts.moment(cast(datetime, row["at"]), zone=zone),
+                means=_means(str(row["method"])),
+                space="médecin libéral" if row["space"] == Space.LIBERAL.value else "professionnel",
+                address=row["address"] or "",
             )
-            try:
-                await house.mail.send(message)
-            except SenderFailed:
-                visit.log(Reason.DELIVERY_FAILED, 200)
-        return await self._show(visit, notice="Votre mot de passe est changé. Vos autres sessions sont fermées.")
+            for row in rows
+        ]
+
+    async def _sessions(self, visit: Visit, account: Account, present: Session) -> Sequence[SimpleNamespace]:
+        zone = visit.zone
+        return [
+            SimpleNamespace(
+                reference=one.reference,
+                here=one.digest == present.digest,
+                agent=one.agent or "Navigateur",
+                address=one.address,
+                means=MEANS[one.method],
+                opened=texts.moment(one.opened_at, zone=zone),
+                seen=texts.moment(one.seen_at, zone=zone),
+            )
+            for one in await self._house.keeper.sessions_of(account.id, visit.now)
+        ]
+
+    # Sessions
+
+    async def end_session(self, visit: Visit) -> web.StreamResponse:
+        """One session among the person's own, named by its public reference (S3)."""
+        fields = await visit.form()
+        session = visit.session
+        if session is None:
+            return self._nobody(visit)
+        own = await self._house.keeper.sessions_of(session.account, visit.now)
+        found = next((one for one in own if one.reference == fields.get("session")), None)
+        if found is None:  # it ended by itself meanwhile: what was wanted is so
+            return go(f"{self._house.prefix}/account?said=session")
+        await self._house.audit.record(
+            Record(
+                Act.SESSION_REVOKED,
+                visit.now,
+                session.account,
+                address=visit.client,
+                correlation=visit.request_id,
+                facts={"session": found.reference, "by": "owner"},
+            )
+        )
+        await self._house.keeper.close(found, visit.now)
+        if found.digest == session.digest:
+            return self._out(visit)
+        return go(f"{self._house.prefix}/account?said=session")
 
     async def everywhere(self, visit: Visit) -> web.StreamResponse:
+        """All sessions, and every browser that holds a second factor (R78)."""
         await visit.form()
-        if visit.session is None:
+        if visit.session is None or visit.account is None:
             return self._nobody(visit)
-        account = visit.session.account
-        await self._house.audit.record(
-            Record(Act.SIGN_OUT, visit.now, account, correlation=visit.request_id, facts={"where": "everywhere"})
+        house, account = self._house, visit.account
+        await house.audit.record(
+            Record(Act.SIGN_OUT, visit.now, account.id, correlation=visit.request_id, facts={"where": "everywhere"})
         )
-        await self._house.keeper.close_all(account, visit.now)
+        await house.register.insist(account.id, visit.now, memory_void_at=visit.now)
+        await house.keeper.close_all(account.id, visit.now)
+        await house.changed(account.id)
+        return self._out(visit)
+
+    def _out(self, visit: Visit) -> web.Response:
         answer = go(f"{self._house.prefix}/signed-out")
-        answer.del_cookie(SESSION, path="/", secure=True, httponly=True, samesite="Lax")
+        self._leaving.wipe(visit, answer)
         return answer
 
+    # Space
+
     async def space(self, visit: Visit) -> web.StreamResponse:
-        """R3, R4: the other space, if the policy allows it with what was proved; otherwise prove more."""
+        """R3, R4: the other space, if the policy allows it with what was proved; otherwise prove more, first."""
         fields = await visit.form()
         account, session = visit.account, visit.session
         if account is None or session is None:
@@ -140,9 +199,17 @@ class AccountPages:
         house = self._house
         target = Space.LIBERAL if fields.get("space") == Space.LIBERAL.value else Space.PROFESSIONNEL
         if target is Space.LIBERAL and account.profession not in house.physicians:
-            return visit.message("Cet espace est réservé aux médecins", status=403, reason=Reason.NOT_A_PHYSICIAN)
-        if house.rules.strong(account, visit.now) and session.assurance.word == "password":
-            return go(f"{house.prefix}/sign-in?space={target.value}&reason={Reason.LEVEL_TOO_LOW.value}")
+            return visit.message(
+                "Cet espace est réservé aux médecins",
+                "Votre espace est celui des professionnels libéraux ou en établissement.",
+                status=403,
+                actions=[("/", "Revenir à l'accueil", False)],
+                reason=Reason.NOT_A_PHYSICIAN,
+            )
+        allowed = house.rules.methods(account, visit.now)
+        weak = house.rules.strong(account, visit.now) and session.assurance < Assurance.TRANSITION
+        if weak or (allowed is not None and session.method not in allowed):
+            return go(f"{house.prefix}/step-up?then=/account&space={target.value}")
         await house.audit.record(
             Record(
                 Act.SPACE_CHANGED, visit.now, account.id, correlation=visit.request_id, facts={"space": target.value}
@@ -155,3 +222,14 @@ class AccountPages:
         answer = go("/")
         set_cookie(answer, SESSION, ticket)
         return answer
+
+
+def _usernames(account: Account) -> list[str]:
+    return [one.removeprefix("u:") for one in account.logins]
+
+
+def _means(word: str) -> str:
+    try:
+        return MEANS[Method(word)]
+    except ValueError:  # a means that this version no longer knows
+        return word

@@ -14,7 +14,7 @@ from gateway.reasons import StoreUnavailable
 
 LIFE = timedelta(minutes=15)
 CODE_LIFE = timedelta(hours=9)  # an attempt that waits for a code lives as long as the longest code
-_PER_BROWSER = 8
+_PER_BROWSER = 24  # tabs that sign in at once; the oldest of more is forgotten
 
 
 class Attempts:
@@ -34,9 +34,13 @@ class Attempts:
         now: datetime,
         *,
         shared: bool = False,
+        account: str | None = None,
     ) -> Attempt:
         """A new attempt of this browser; the oldest of too many are forgotten."""
-        made = Attempt(self._ambient.token(18), browser, space, return_to, method, now, shared=shared, address=address)
+        made = Attempt(
+            self._ambient.token(18), browser, space, return_to, method, now,
+            account=account, shared=shared, address=address,
+        )  # fmt: skip
         await self.keep(made)
         key = f"attempts-of:{browser}"
         for _ in range(20):

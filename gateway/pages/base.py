@@ -2,7 +2,8 @@
 
 * Who the client is comes from the headers that the door stamps (``request``); pages look at nothing else for it.
 * A form is accepted from the browser it was given to: its hidden token is bound to the browser's cookie, and
-  ``Origin`` or ``Sec-Fetch-Site`` must not say otherwise (H4).
+  ``Origin`` or ``Sec-Fetch-Site`` must not say otherwise (H4). Tabs opened at the same instant each make a cookie and
+  the last one stays: the tokens of the others are still ours, and count when the browser itself says "same origin".
 * Each answer is ``no-store`` and carries the security headers; each refusal has a reference found in the log (R155).
 """
 
@@ -12,43 +13,44 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 import structlog
 from aiohttp import web
 
-from gateway import html
-from gateway.accounts.account import Account
+from gateway import html, texts
+from gateway.accounts.account import Account, Standing
 from gateway.accounts.password import Passwords
 from gateway.accounts.register import Register
 from gateway.answer import reference_of
-from gateway.identity import Space
+from gateway.identity import Method, Space
+from gateway.notices import Notices
+from gateway.pages.regions import Region, Regions
 from gateway.ports import Ambient, Audit, Sender, Store
 from gateway.providers.base import Provider
+from gateway.providers.devices import Devices
+from gateway.providers.tries import Tries
 from gateway.reasons import GatewayError, Reason
 from gateway.session.keeper import Keeper, digest_of
 from gateway.session.model import Lifetimes, Session
 
-SESSION, BROWSER = "__Host-vtgw", "__Host-vtgw-browser"
-_BROWSER_LIFE = 400 * 86400
-# Mailboxes that several people read (R20).
-GENERIC_NAMES = frozenset(
-    {
-        "accueil",
-        "secretariat",
-        "secrétariat",
-        "contact",
-        "direction",
-        "admission",
-        "admissions",
-        "ehpad",
-        "info",
-        "infos",
-    }
-)
+SESSION, BROWSER, REGION = "__Host-vtgw", "__Host-vtgw-browser", "__Host-vtgw-region"
+LAST = "__Host-vtgw-last"  # the means last used in this browser: a convenience, and says nothing of who
+BROWSER_LIFE = 400 * 86400
+_TOUCH_STEP = timedelta(seconds=15)
+# Typed text worth showing again when a form is refused; everything else may be a secret (lesson 17).
+_SHOWN_AGAIN = {
+    "email": "Email",
+    "phone": "Téléphone",
+    "address": "Adresse",
+    "postal_code": "Code postal",
+    "city": "Ville",
+    "name": "Nom",
+}
 _log = structlog.get_logger("gateway.pages")
 
 
@@ -58,6 +60,16 @@ class Rules(Protocol):
     def strong(self, account: Account, now: datetime) -> bool: ...
 
     def lifetimes(self, account: Account, now: datetime, *, shared: bool) -> Lifetimes: ...
+
+    def memory(self, account: Account, now: datetime) -> timedelta: ...
+
+    def methods(self, account: Account, now: datetime) -> frozenset[Method] | None: ...
+
+    def channels(self, account: Account, now: datetime) -> Sequence[str]: ...
+
+    def banner(self, account: Account, now: datetime) -> str: ...
+
+    def above(self, scope: str) -> Sequence[str]: ...
 
 
 class SignOutElsewhere(Protocol):
@@ -79,15 +91,6 @@ class Charter:
         return f"{self.version} {hashlib.sha256(self.text.encode()).hexdigest()[:16]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """Who helps, for which topics (R158)."""
-
-    label: str
-    url: str
-    topics: Sequence[str] = ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """Everything the pages work with; filled by the composition root."""
@@ -102,30 +105,44 @@ class House:
     register: Register
     providers: Mapping[str, Provider]
     methods: Mapping[Space, Sequence[str]]
+    channels: Sequence[str]  # of codes, as the nation sets them: for the labels of the sign-in page
     default_space: Space
     card_direct: bool
     passwords: Passwords
+    devices: Devices
+    tries: Tries
     rules: Rules
     audit: Audit
-    mail: Sender | None
+    notices: Notices
+    sms: Sender | None
     charter: Charter
-    links: Any
-    contacts: Sequence[Contact]
+    regions: Regions
     physicians: frozenset[str]
     required_fields: frozenset[str]
-    generic_mailbox: str
+    generic_mailbox: str  # warn | refuse
+    generic_mailboxes: frozenset[str]
+    accessibility: str  # the status of the statement, said on every page (G81)
+    verify_mail: str  # on_first_code | strict | off
     least_bits: float
+    password_age: timedelta | None
     dormancy: timedelta
+    wakers: frozenset[str]
     proof_life: timedelta
     form_life: timedelta
     reset_life: timedelta
+    mail_proof_life: timedelta
+    freshness: timedelta  # how old a proof may be for a change of contact data or means (R96)
+    known_device_life: timedelta
+    warn: timedelta  # before the idle end
+    notify_sign_in: bool
+    notify_memory: bool
+    backend_cookie_paths: Sequence[str]
     csrf_key: bytes
     seal: Callable[[str], str]
     unseal: Callable[[str], str | None]
     key_set: Callable[[], bytes]
     changed: Callable[[str], Awaitable[None]]  # tells all workers that an account changed
     sign_out_elsewhere: SignOutElsewhere | None = None
-    generic_names: frozenset[str] = GENERIC_NAMES
 
 
 HOUSE = web.AppKey("house", House)
@@ -157,7 +174,12 @@ class Visit:
         return self.browser
 
     def csrf(self) -> str:
-        return hmac.new(self.house.csrf_key, self.browser_id().encode(), "sha256").hexdigest()
+        """The token of a form given to this browser: who it was given to, and our word for it."""
+        who = self.browser_id()[:32]
+        return f"{who}.{self._word(who)}"
+
+    def _word(self, who: str) -> str:
+        return hmac.new(self.house.csrf_key, who.encode(), "sha256").hexdigest()[:32]
 
     def certificate(self) -> bytes | None:
         """The certificate the door hands over (RFC 9440), as DER."""
@@ -166,22 +188,37 @@ class Visit:
             return None
         return base64.b64decode(value[1:-1])
 
+    @property
+    def region(self) -> Region:
+        scopes = self.account.scopes if self.account else ()
+        return self.house.regions.of(self.request.cookies.get(REGION), scopes, self.house.rules.above)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The hour people read here (R154)."""
+        return self.region.zone
+
     def page(self, template: str, *, status: int = 200, **facts: Any) -> web.Response:
-        house = self.house
-
-        def static(name: str) -> str:
-            return f"{house.prefix}/static/{name}?v={html.static(name)[1]}"
-
-        page = SimpleNamespace(
-            prefix=house.prefix,
-            csrf=self.csrf(),
-            static=static,
-            account=self.account,
-            links=house.links,
-            contacts=house.contacts,
+        banner = self.house.rules.banner(self.account, self.now) if self.account else ""
+        page = frame(
+            self.house, self.region, csrf=self.csrf(), account=self.account, banner=banner, keepalive=self._keepalive()
         )
         text = html.render(template, page=page, **facts)
         return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
+
+    def _keepalive(self) -> SimpleNamespace | None:
+        """What a page needs to warn before the idle end (G82)."""
+        session = self.session
+        if session is None:
+            return None
+        idle = min(session.seen_at + session.lifetimes.idle, session.ends_at)
+        return SimpleNamespace(
+            warn=int(self.house.warn.total_seconds()),
+            idle_at=int(idle.timestamp() * 1000),
+            ends_at=int(session.ends_at.timestamp() * 1000),
+            now=int(self.now.timestamp() * 1000),
+            until=texts.clock(session.ends_at, zone=self.zone),
+        )
 
     def message(
         self,
@@ -190,13 +227,18 @@ class Visit:
         status: int = 200,
         actions: Sequence[tuple[str, str, bool]] = (),
         reason: Reason | None = None,
+        typed: Mapping[str, str] | None = None,
     ) -> web.Response:
-        """A page that says something; with a reason it is a refusal, logged under the reference shown."""
+        """A page that says something; with a reason it is a refusal, logged under the reference shown. ``typed``: the
+        fields of a form that could not be taken, so that nothing a person wrote is lost."""
         if reason is not None:
             self.log(reason, status)
         shown = [SimpleNamespace(url=url, label=label, post=post) for url, label, post in actions]
         reference = self.reference if reason is not None else ""
-        return self.page("message", status=status, title=title, lines=lines, actions=shown, reference=reference)
+        kept = [(label, (typed or {})[name]) for name, label in _SHOWN_AGAIN.items() if (typed or {}).get(name)]
+        return self.page(
+            "message", status=status, title=title, lines=lines, actions=shown, reference=reference, typed=kept
+        )
 
     def log(self, reason: Reason, status: int, **facts: str) -> None:
         _log.info(
@@ -216,23 +258,64 @@ class Visit:
         fields = {name: value for name, value in data.items() if isinstance(value, str)}
         origin = self.request.headers.get("Origin")
         own = f"{self.request.headers.get('vtgw-scheme', '')}://{self.request.headers.get('vtgw-host', '')}"
-        site = self.request.headers.get("Sec-Fetch-Site", "same-origin")
+        site = self.request.headers.get("Sec-Fetch-Site")
         foreign = origin is not None and origin not in (self.house.public_url, own)
-        known = self.browser is not None and hmac.compare_digest(fields.get("csrf", "").encode(), self.csrf().encode())
-        if foreign or site not in ("same-origin", "none") or not known:
-            raise ForeignForm
+        if foreign or site not in (None, "same-origin", "none"):
+            raise ForeignForm(fields)
+        who, _, word = fields.get("csrf", "").partition(".")
+        if not hmac.compare_digest(word.encode(), self._word(who).encode()):
+            raise ForeignForm(fields)
+        if self.browser is None:
+            raise ForeignForm(fields, Reason.COOKIES_REFUSED)
+        said_same = site == "same-origin" or (site is None and origin is not None)
+        if not hmac.compare_digest(who.encode(), self.browser[:32].encode()) and not said_same:
+            raise ForeignForm(fields)
         return fields
 
 
 class ForeignForm(Exception):
-    """A form that was not given to this browser."""
+    """A form that was not given to this browser, or whose cookie did not come back with it."""
+
+    def __init__(self, fields: Mapping[str, str], reason: Reason = Reason.CSRF) -> None:
+        super().__init__(reason.value)
+        self.fields = fields
+        self.reason = reason
+
+
+def frame(
+    house: House,
+    region: Region,
+    *,
+    csrf: str = "",
+    account: Account | None = None,
+    banner: str = "",
+    keepalive: SimpleNamespace | None = None,
+) -> SimpleNamespace:
+    """What is around every page: region, contacts, links, who is signed in."""
+
+    def static(name: str) -> str:
+        return f"{house.prefix}/static/{name}?v={html.static(name)[1]}"
+
+    return SimpleNamespace(
+        prefix=house.prefix,
+        csrf=csrf,
+        static=static,
+        account=account,
+        region=house.regions.shown(region),
+        links=region.links,
+        contacts=region.contacts,
+        banner=banner,
+        keepalive=keepalive,
+        accessibility=house.accessibility,
+    )
 
 
 Handler = Callable[[Visit], Awaitable[web.StreamResponse]]
 
 
-async def visit_of(request: web.Request) -> Visit:
-    """Who asks: client as the door says, browser by its cookie, session by its ticket."""
+async def visit_of(request: web.Request, *, quiet: bool = False) -> Visit:
+    """Who asks: client as the door says, browser by its cookie, session by its ticket. Being here is activity, unless
+    the page only asks how long it may stay (``quiet``)."""
     house = request.app[HOUSE]
     now = house.ambient.now()
     cookie = request.cookies.get(BROWSER, "")
@@ -249,28 +332,31 @@ async def visit_of(request: web.Request) -> Visit:
     if ticket:
         session = await house.keeper.resume(digest_of(ticket), now)
         if session is not None:
-            visit.account = await house.register.by_id(session.account)
-            visit.session = session if visit.account is not None else None
+            account = await house.register.by_id(session.account)
+            if account is not None and account.standing(now, house.dormancy) in (Standing.OPEN, Standing.DORMANT):
+                visit.account = account
+                visit.session = session if quiet else await _touched(house, session, now)
     return visit
 
 
-def handle(work: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+async def _touched(house: House, session: Session, now: datetime) -> Session:
+    if now - session.seen_at < _TOUCH_STEP:
+        return session
+    await house.keeper.touch(session, now)
+    return replace(session, seen_at=max(now, session.seen_at))
+
+
+def handle(work: Handler, *, quiet: bool = False) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """A page: finds out who asks, does the work, turns accidents into pages, sets headers and the browser's cookie."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
         visit: Visit | None = None
         try:
-            visit = await visit_of(request)
+            visit = await visit_of(request, quiet=quiet)
             answer = await work(visit)
-        except ForeignForm:
+        except ForeignForm as form:
             assert visit is not None  # noqa: S101 - raised by the work alone
-            answer = visit.message(
-                "Ce formulaire n'est plus valable",
-                "La page est restée ouverte trop longtemps, ou a été ouverte dans un autre navigateur.",
-                status=403,
-                actions=[(f"{visit.house.prefix}/sign-in", "Recommencer", False)],
-                reason=Reason.CSRF,
-            )
+            answer = _foreign(visit, form)
         except GatewayError as error:
             house = request.app[HOUSE]
             visit = visit or Visit(
@@ -291,6 +377,27 @@ def handle(work: Handler) -> Callable[[web.Request], Awaitable[web.StreamRespons
     return handler
 
 
+def _foreign(visit: Visit, form: ForeignForm) -> web.Response:
+    actions = [(f"{visit.house.prefix}/sign-in", "Recommencer", False)]
+    if form.reason is Reason.COOKIES_REFUSED:
+        return visit.message(
+            "Votre navigateur n'a pas gardé le cookie de connexion",
+            "Autorisez les cookies de ce site (ils ne servent qu'à la connexion), puis recommencez.",
+            status=403,
+            actions=actions,
+            reason=form.reason,
+            typed=form.fields,
+        )
+    return visit.message(
+        "Ce formulaire n'est plus valable",
+        "La page est restée ouverte trop longtemps, ou a été ouverte dans un autre navigateur. Rien n'a été enregistré.",
+        status=403,
+        actions=actions,
+        reason=form.reason,
+        typed=form.fields,
+    )
+
+
 def dress(request: web.Request, answer: web.StreamResponse, visit: Visit | None) -> None:
     """Security headers on every own answer (H1, H2), and the browser's cookie if it is new."""
     house = request.app[HOUSE]
@@ -301,13 +408,13 @@ def dress(request: web.Request, answer: web.StreamResponse, visit: Visit | None)
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     targets = " ".join(["'self'", *house.form_targets])
     headers["Content-Security-Policy"] = (
-        f"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action {targets}; "
-        "frame-ancestors 'none'"
+        f"default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; "
+        f"base-uri 'none'; form-action {targets}; frame-ancestors 'none'"
     )
     if request.headers.get("vtgw-scheme") == "https":
         headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     if visit is not None and visit.new_browser is not None:
-        set_cookie(answer, BROWSER, visit.new_browser, _BROWSER_LIFE)
+        set_cookie(answer, BROWSER, visit.new_browser, BROWSER_LIFE)
 
 
 def set_cookie(answer: web.StreamResponse, name: str, value: str, life: int | None = None) -> None:

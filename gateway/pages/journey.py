@@ -6,14 +6,16 @@ inside one provider. The policy is read again at the end of a sign-in, not at it
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.accounts.account import Account, Standing
-from gateway.identity import Assurance, Proof, Space
+from gateway.identity import Assurance, Method, Proof, Space
 from gateway.reasons import Reason
 
 _LONGEST_RETURN = 2000
+_LEADS_BACK = re.compile(r"/(resume|account(/[a-z-]+)*|delegations(/[a-z-]+)*|admin(/[a-z0-9-]+)*)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,11 @@ def next_step(
     physicians: frozenset[str],
     dormancy: timedelta,
     now: datetime,
+    wakers: frozenset[str] = frozenset({"card", "psc"}),
+    allowed: frozenset[Method] | None = None,
 ) -> Step:
-    """What a proof leads to. ``strong``: whether this person's scopes ask more than a password, now."""
+    """What a proof leads to. ``strong``: whether this person's scopes ask more than a password, now; ``allowed``: the
+    means they accept (``None``: all); ``wakers``: providers whose proof wakes a dormant account (R97)."""
     substantial = proof.assurance is Assurance.SUBSTANTIAL
     # (1) the médecin libéral space is for physicians (R33); a student's card or category gives no profession
     professions = {proof.identity.profession, *(proof.identity.claims.get("professions", "").split(","))}
@@ -65,18 +70,26 @@ def next_step(
         return Register()
     # (3) a suspended account stays out; a dormant one is woken by a strong proof (R97)
     standing = account.standing(now, dormancy)
+    if standing is Standing.CLOSED:
+        return Stop(Reason.ACCOUNT_CLOSED)
     if standing is Standing.SUSPENDED:
         return Stop(Reason.ACCOUNT_SUSPENDED)
-    if standing is Standing.DORMANT and not substantial:
+    waking = substantial and ("psc" if proof.method.value.startswith("psc") else "card") in wakers
+    if standing is Standing.DORMANT and not waking:
         return Stop(Reason.ACCOUNT_DORMANT)
     # (4) the policy of this very moment (R90)
     if strong and proof.assurance < Assurance.TRANSITION:
         return Stop(Reason.LEVEL_TOO_LOW)
+    if allowed is not None and proof.method not in allowed:
+        return Stop(Reason.METHOD_DISABLED)
     return Arrive(account)
 
 
 def safe_return(text: str | None, prefix: str) -> str:
-    """An own path with its query, or the home (R2): no other host in any disguise, and none of our own pages."""
+    """An own path with its query, or the home (R2): no other host in any disguise.
+
+    Of our own pages only those a person may have been sent away from: the others would make circles.
+    """
     if not text or len(text) > _LONGEST_RETURN or not text.isascii():
         return "/"
     if not text.startswith("/") or text.startswith("//") or "\\" in text:
@@ -84,6 +97,8 @@ def safe_return(text: str | None, prefix: str) -> str:
     if any(ord(character) <= 32 or ord(character) == 127 for character in text):
         return "/"
     path = text.partition("?")[0].partition("#")[0]
-    if path == prefix or path.startswith(prefix + "/") or "#" in text:
+    if "#" in text:
         return "/"
+    if path == prefix or path.startswith(prefix + "/"):
+        return text if _LEADS_BACK.match(path.removeprefix(prefix)) else "/"
     return text

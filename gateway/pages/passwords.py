@@ -1,151 +1,164 @@
-"""« Mot de passe oublié? »: a link by mail, used once, that chooses a new password and signs nobody in (R61)."""
+"""A new password: under « Mon compte » (R62), or because the old one has to go (R60).
+
+Setting one ends the second factors that browsers hold, links to choose one, and the other sessions; and the person
+hears of it.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import json
+from collections.abc import Mapping
 
-import structlog
 from aiohttp import web
 
 from gateway import texts
 from gateway.accounts.account import Account
+from gateway.accounts.password import TooBusy
 from gateway.audit import Act, Record
-from gateway.identity import Identity, Login
+from gateway.identity import Assurance, Identity
+from gateway.pages.arrival import is_fresh
 from gateway.pages.base import Handler, House, Visit, go, handle
+from gateway.pages.journey import safe_return
 from gateway.pages.registration import password_faults
-from gateway.ports import Message
-from gateway.reasons import Reason, SenderFailed, Stale
+from gateway.reasons import Reason, Stale
 
-_PER_HOUR = 3  # messages to one account
-_log = structlog.get_logger("gateway.pages")
+WRONG_PASSWORD = "Le mot de passe actuel est incorrect."  # noqa: S105 - a sentence
+_TOO_MANY = "Trop de tentatives. Réessayez dans quelques minutes."
+_CHANGED = "Votre compte a changé entre-temps dans un autre onglet. Recommencez."
 
 
-class ForgottenPassword:
-    """The pages of a lost password."""
+def new_password_faults(house: House, fields: Mapping[str, str], account: Account) -> list[str]:
+    """Messages for a new password typed twice, for somebody who has an account (R14–R16)."""
+    password = fields.get("password", "")
+    who = Identity(account.national_id, account.family_name, account.given_name)
+    wrong = password_faults(house, password, who, account.mail or "")
+    if fields.get("repeat_password", "") != password:
+        wrong.append("Les deux mots de passe sont différents.")
+    return wrong
+
+
+async def set_password(visit: Visit, account: Account, password: str) -> None:
+    """Write the new hash, tell everybody who has to know. The audit is the caller's. Raises ``Stale``."""
+    house, now = visit.house, visit.now
+    hashed = await house.passwords.hash(password)
+    visit.account = await house.register.change(
+        account, now, password_hash=hashed, password_set_at=now, password_must_change=False, memory_void_at=now
+    )
+    await house.changed(account.id)
+    house.notices.post(account, texts.password_changed_mail(now, zone=visit.zone), "notice", visit.request_id)
+
+
+class PasswordPages:
+    """The pages of one's own password."""
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._sending: set[asyncio.Task[None]] = set()
 
     def routes(self) -> list[web.RouteDef]:
         prefix = self._house.prefix
         table: list[tuple[str, str, Handler]] = [
-            ("GET", "/password/forgot", self.page),
-            ("POST", "/password/forgot", self.ask),
-            ("GET", "/password/reset", self.link),
-            ("POST", "/password/reset", self.choose),
+            ("GET", "/account/password", self.page),
+            ("POST", "/account/password", self.change),
+            ("GET", "/password/renew", self.renew_page),
+            ("POST", "/password/renew", self.renew),
         ]
         return [web.route(method, prefix + path, handle(work)) for method, path, work in table]
 
+    def _nobody(self, then: str) -> web.Response:
+        prefix = self._house.prefix
+        return go(f"{prefix}/sign-in?reason={Reason.NO_SESSION.value}&return={prefix}{then}")
+
+    def _form(
+        self, visit: Visit, *, renew: bool = False, back: str = "/", faults: list[str] | None = None, status: int = 200
+    ) -> web.Response:
+        return visit.page(
+            "change_password",
+            status=status,
+            fresh=is_fresh(visit, Assurance.SUBSTANTIAL) and not renew,
+            renew=renew,
+            back=back,
+            login=_login(visit.account),
+            faults=faults or [],
+        )
+
     async def page(self, visit: Visit) -> web.StreamResponse:
-        return visit.page("forgot")
+        return self._nobody("/account/password") if visit.account is None else self._form(visit)
 
-    async def ask(self, visit: Visit) -> web.StreamResponse:
+    async def change(self, visit: Visit) -> web.StreamResponse:
         fields = await visit.form()
-        login = Login.parse(fields.get("identifier", ""))
-        account = await self._house.register.by_login(login.key) if login else None
-        if account is not None and account.mail and account.password_hash and self._house.mail is not None:
-            # The message leaves after the answer: how long it takes must not tell whether an account exists.
-            task = asyncio.get_running_loop().create_task(self._send(visit, account), name="reset mail")
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
-        return visit.message(
-            "Consultez votre messagerie",
-            "Si un compte correspond à cet identifiant, un lien pour choisir un nouveau mot de passe a été envoyé à son "
-            "adresse.",
-            "Sans message dans quelques minutes, contactez votre référent structure, ou connectez-vous par carte ou e-CPS.",
-        )
+        if visit.account is None:
+            return self._nobody("/account/password")
+        if not is_fresh(visit, Assurance.SUBSTANTIAL):  # R62: the old one, unless a card or e-CPS has just spoken
+            fault = await self._old_fault(visit, fields.get("current", ""))
+            if fault is not None:
+                return self._form(visit, faults=[fault[1]], status=fault[0])
+        return await self._new(visit, fields, renew=False)
 
-    async def _send(self, visit: Visit, account: Account) -> None:
-        house, now = visit.house, visit.now
-        counter = f"resets:{account.id}"
-        (raw,) = await house.store.read(counter)
-        count = int(raw or b"0")
-        swapped = await house.store.swap(counter, raw, str(count + 1).encode(), house.reset_life)
-        if count >= _PER_HOUR or not swapped:
-            return
-        token = house.ambient.token(24)
-        await house.audit.record(
-            Record(Act.PASSWORD_RESET_ASKED, now, account.id, address=visit.client, correlation=visit.request_id)
-        )
-        # One link at a time: the newer one voids the older (R61), and so does a change of password.
-        record = {"account": account.id, "set": account.password_set_at.timestamp() if account.password_set_at else 0}
-        await house.store.write(_key(token), json.dumps(record).encode(), house.reset_life)
-        await house.store.write(f"reset-of:{account.id}", _key(token).encode(), house.reset_life)
-        until = now + house.reset_life
-        link = f"{house.public_url}{house.prefix}/password/reset?token={token}"
-        mail = texts.reset_mail(link, until)
-        message = Message(account.mail or "", mail.subject, mail.text, mail.html, "reset", visit.request_id, until)
+    async def renew_page(self, visit: Visit) -> web.StreamResponse:
+        if visit.account is None:
+            return self._nobody("/account/password")
+        back = safe_return(visit.request.query.get("return"), self._house.prefix)
+        return self._form(visit, renew=True, back=back)
+
+    async def renew(self, visit: Visit) -> web.StreamResponse:
+        """R60: the old one, and a new one that is not the same."""
+        fields = await visit.form()
+        if visit.account is None:
+            return self._nobody("/account/password")
+        back = safe_return(fields.get("return"), self._house.prefix)
+        fault = await self._old_fault(visit, fields.get("current", ""))
+        if fault is not None:
+            return self._form(visit, renew=True, back=back, faults=[fault[1]], status=fault[0])
+        if fields.get("password") and fields.get("password") == fields.get("current"):
+            wrong = ["Le nouveau mot de passe doit être différent de l'ancien."]
+            return self._form(visit, renew=True, back=back, faults=wrong, status=422)
+        return await self._new(visit, fields, renew=True)
+
+    async def _old_fault(self, visit: Visit, typed: str) -> tuple[int, str] | None:
+        """Status and sentence when the present password is wrong; guesses count like those of a sign-in (R58)."""
+        house, account = self._house, visit.account
+        assert account is not None  # noqa: S101 - looked at by the callers
+        lane = await house.tries.lane(visit.browser_id(), account)
+        if await house.tries.waits(lane, visit.now):
+            visit.log(Reason.TOO_MANY_ATTEMPTS, 429)
+            return 429, _TOO_MANY
         try:
-            assert house.mail is not None  # noqa: S101 - looked at by the caller
-            await house.mail.send(message)
-        except SenderFailed as error:
-            _log.warning("reset mail not sent", account=account.id, error=str(error))
-
-    async def _account(self, visit: Visit, token: str) -> Account | None:
-        """The account a link is good for, now."""
-        if not 10 <= len(token) <= 64 or not token.isascii():
+            verdict = await house.passwords.verify(account.password_hash, typed[:4096])
+        except TooBusy:
+            return 429, _TOO_MANY
+        if verdict.right:
             return None
-        (raw,) = await self._house.store.read(_key(token))
-        if raw is None:
-            return None
-        record = json.loads(raw)
-        (newest,) = await self._house.store.read(f"reset-of:{record['account']}")
-        account = await self._house.register.by_id(record["account"])
-        if account is None or newest != _key(token).encode():
-            return None
-        stamp = account.password_set_at.timestamp() if account.password_set_at else 0
-        return account if stamp == record["set"] else None
+        await house.tries.failed(lane, visit.now, visit.client)
+        visit.log(Reason.WRONG_CREDENTIALS, 401)
+        return 401, WRONG_PASSWORD
 
-    def _expired(self, visit: Visit) -> web.Response:
-        return visit.message(
-            "Ce lien n'est plus valable",
-            "Il a déjà servi, a expiré, ou un lien plus récent a été demandé.",
-            status=403,
-            actions=[(f"{self._house.prefix}/password/forgot", "Demander un nouveau lien", False)],
-            reason=Reason.LINK_EXPIRED,
-        )
-
-    async def link(self, visit: Visit) -> web.StreamResponse:
-        """Opening the link consumes nothing: machines open links of mails before people do."""
-        token = visit.request.query.get("token", "")
-        if await self._account(visit, token) is None:
-            return self._expired(visit)
-        return visit.page("reset", token=token, faults=())
-
-    async def choose(self, visit: Visit) -> web.StreamResponse:
-        fields = await visit.form()
-        token = fields.get("token") or visit.request.query.get("token", "")
-        house = self._house
-        account = await self._account(visit, token)
-        if account is None:
-            return self._expired(visit)
-        password = fields.get("password", "")
-        who = Identity(account.national_id, account.family_name, account.given_name)
-        wrong = password_faults(house, password, who, account.mail or "")
-        if fields.get("repeat_password", "") != password:
-            wrong.append("Les deux mots de passe sont différents.")
+    async def _new(self, visit: Visit, fields: Mapping[str, str], *, renew: bool) -> web.Response:
+        house, account, session = self._house, visit.account, visit.session
+        assert account is not None and session is not None  # noqa: S101 - looked at by the callers
+        back = safe_return(fields.get("return"), house.prefix)
+        wrong = new_password_faults(house, fields, account)
         if wrong:
             visit.log(Reason.BAD_INPUT, 422)
-            return visit.page("reset", status=422, token=token, faults=wrong)
-        (raw,) = await house.store.read(_key(token))
-        if raw is None or not await house.store.swap(_key(token), raw, None):
-            return self._expired(visit)
+            return self._form(visit, renew=renew, back=back, faults=wrong, status=422)
         await house.audit.record(
-            Record(Act.PASSWORD_CHANGED, visit.now, account.id, correlation=visit.request_id, facts={"by": "link"})
+            Record(
+                Act.PASSWORD_CHANGED,
+                visit.now,
+                account.id,
+                address=visit.client,
+                correlation=visit.request_id,
+                facts={"by": "age" if renew else "owner"},
+            )
         )
-        hashed = await house.passwords.hash(password)
         try:
-            await house.register.change(account, visit.now, password_hash=hashed, password_set_at=visit.now)
+            await set_password(visit, account, fields["password"])
         except Stale:
-            return self._expired(visit)
-        await house.keeper.close_all(account.id, visit.now)
-        await house.changed(account.id)
-        visit.session = visit.account = None
-        return go(f"{house.prefix}/sign-in")
+            return self._form(visit, renew=renew, back=back, faults=[_CHANGED], status=409)
+        await house.keeper.close_all(account.id, visit.now, keep=session.digest)
+        return go(back if renew else f"{house.prefix}/account?said=password")
 
 
-def _key(token: str) -> str:
-    return "reset:" + hashlib.sha256(token.encode()).hexdigest()
+def _login(account: Account | None) -> str:
+    """What a password manager should file the password under."""
+    if account is None or not account.logins:
+        return ""
+    return account.national_id.text if account.national_id else account.logins[0].removeprefix("u:")

@@ -6,37 +6,32 @@ transaction whose constraints hold uniqueness (R17, R18, R23).
 
 from __future__ import annotations
 
+import asyncio
 import json
-import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
 
+from gateway import texts
 from gateway.accounts.password import common_passwords
 from gateway.accounts.password_rule import PasswordFault, faults
+from gateway.accounts.phone import telephone
 from gateway.accounts.register import Particulars, mail_key
+from gateway.accounts.towns import Towns
 from gateway.audit import Act, Record
 from gateway.identity import Identity, Proof, Space
 from gateway.pages.arrival import open_session
 from gateway.pages.base import Handler, House, Visit, go, handle
 from gateway.pages.journey import safe_return
+from gateway.pages.proving import TAKEN, MailProof
+from gateway.pages.words import PROFESSIONS, SPECIALTIES
+from gateway.providers.base import Attempt
 from gateway.reasons import Reason, Stale, Taken
 from gateway.session.keeper import decode_proof
 
-PROFESSIONS = {
-    "10": "Médecin",
-    "21": "Pharmacien",
-    "40": "Chirurgien-dentiste",
-    "50": "Sage-femme",
-    "60": "Infirmier",
-    "70": "Masseur-kinésithérapeute",
-    "80": "Pédicure-podologue",
-    "93": "Psychologue",
-    "94": "Ergothérapeute",
-    "41": "Assistant de service social",
-    "99": "Professionnel à rôle",
-}
 FAULTS = {
     PasswordFault.TOO_SHORT: "Le mot de passe doit avoir au moins 8 caractères.",
     PasswordFault.TOO_LONG: "Le mot de passe est trop long.",
@@ -48,13 +43,12 @@ FAULTS = {
     PasswordFault.WEAK: "Ce mot de passe n'est pas assez long ou pas assez varié.",
 }
 _MISSING = "Ce champ est obligatoire."
-_TAKEN = (
-    "Cette adresse est déjà utilisée par un autre compte. Indiquez une adresse personnelle, ou demandez à votre référent "
-    "structure."
-)
 _GENERIC = "Cette adresse semble partagée. Indiquez une adresse personnelle."
-_PHONE = re.compile(r"\+?[0-9]{9,15}\Z")
-_OPTIONAL = {"phone": ("phone",), "address": ("address",), "postal": ("postal_code", "city")}
+GENERIC_WARNING = (
+    "Votre adresse de messagerie semble être lue par plusieurs personnes. Les codes de connexion y arriveront\u00a0: "
+    "une adresse personnelle est préférable. Vous pouvez la changer sous « Mon compte »."
+)
+_POSTAL = ("address", "postal_code", "city")
 
 
 def password_faults(house: House, password: str, identity: Identity, mail: str) -> list[str]:
@@ -65,11 +59,31 @@ def password_faults(house: House, password: str, identity: Identity, mail: str) 
     return [FAULTS[one] for one in found]
 
 
+def generic_mailbox(house: House, mail: str) -> bool:
+    """Whether an address is one that several people read (R20)."""
+    return mail.strip().partition("@")[0].casefold() in house.generic_mailboxes
+
+
+def postal_faults(house: House, fields: Mapping[str, str]) -> dict[str, list[str]]:
+    """What is wrong with address, postal code and town, by field (R12, R13)."""
+    wrong: dict[str, list[str]] = {}
+    for name, inputs in (("address", ("address",)), ("postal", ("postal_code", "city"))):
+        for one in inputs:
+            if name in house.required_fields and not fields.get(one, "").strip():
+                wrong[one] = [_MISSING]
+    for one in _POSTAL:
+        if len(fields.get(one, "")) > 200:
+            wrong[one] = ["Ce texte est trop long."]
+    return wrong
+
+
 class Registration:
     """The pages of the first connection, and of the charter for everybody."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, proof: MailProof, towns: Towns) -> None:
         self._house = house
+        self._proof = proof
+        self._towns = towns
 
     def routes(self) -> list[web.RouteDef]:
         prefix = self._house.prefix
@@ -100,13 +114,14 @@ class Registration:
         fresh = timedelta(0) <= visit.now - proved < self._house.proof_life
         return (idnat, record) if fresh and record["browser"] == visit.browser else None
 
-    def _expired(self, visit: Visit) -> web.Response:
+    def _expired(self, visit: Visit, typed: Mapping[str, str] | None = None) -> web.Response:
         return visit.message(
             "Votre inscription a attendu trop longtemps",
             "Connectez-vous de nouveau par carte CPS ou e-CPS : ce que vous aviez validé est gardé un jour.",
             status=403,
             actions=[(f"{self._house.prefix}/sign-in", "Se connecter", False)],
             reason=Reason.REGISTRATION_EXPIRED,
+            typed=typed,
         )
 
     # The form
@@ -118,14 +133,24 @@ class Registration:
         return self._form(visit, decode_proof(pending[1]["proof"]), {}, {})
 
     def _form(
-        self, visit: Visit, proof: Proof, typed: dict[str, str], wrong: dict[str, list[str]], status: int = 200
+        self,
+        visit: Visit,
+        proof: Proof,
+        typed: dict[str, str],
+        wrong: dict[str, list[str]],
+        status: int = 200,
+        *,
+        towns: Sequence[tuple[str, str]] = (),
     ) -> web.Response:
-        profession = proof.identity.profession or ""
+        profession, specialty = proof.identity.profession or "", proof.identity.specialty or ""
         return visit.page(
             "register",
             status=status,
             identity=proof.identity,
             profession=PROFESSIONS.get(profession, profession),
+            specialty=SPECIALTIES.get(specialty, specialty),
+            towns=towns,
+            warning="",
             typed={name: value[:300] for name, value in typed.items() if "password" not in name},
             faults=wrong,
             required=self._house.required_fields,
@@ -135,9 +160,11 @@ class Registration:
         fields = await visit.form()
         pending = await self._pending(visit)
         if pending is None:
-            return go("/") if visit.session is not None else self._expired(visit)
+            return go("/") if visit.session is not None else self._expired(visit, fields)
         idnat, record = pending
         proof = decode_proof(record["proof"])
+        if fields.get("find"):  # « Chercher la ville », without script
+            return await self._find_town(visit, proof, fields)
         wrong = await self._faults(fields, proof.identity)
         if wrong:
             visit.log(Reason.BAD_INPUT, 422, fields=",".join(sorted(wrong)))
@@ -146,14 +173,22 @@ class Registration:
         record["particulars"] = {
             "mail": fields["email"].strip(),
             "password_hash": hashed,
-            "phone": _plain(fields.get("phone")),
-            "address": _plain(fields.get("address")),
-            "postal_code": _plain(fields.get("postal_code")),
-            "city": _plain(fields.get("city")),
+            "phone": telephone(fields.get("phone", "")),
+            **{name: plain_line(fields.get(name)) for name in _POSTAL},
         }
         record["kept"] = visit.now.timestamp()
         await self._house.store.write(f"registration:{idnat}", json.dumps(record).encode(), self._house.form_life)
         return go(f"{self._house.prefix}/charter")
+
+    async def _find_town(self, visit: Visit, proof: Proof, fields: dict[str, str]) -> web.Response:
+        """The towns that fit what was typed; one alone fills both fields. Nothing typed is lost but the passwords."""
+        asked = fields.get("city", "").strip() or fields.get("postal_code", "").strip()
+        found = await asyncio.to_thread(self._towns.find, asked[:80]) if asked else ()
+        towns = [(town.postal_code, town.name) for town in found]
+        if len(towns) == 1:
+            fields = {**fields, "postal_code": towns[0][0], "city": towns[0][1]}
+        wrong = {} if towns else {"city": ["Aucune ville ne correspond. Vérifiez le code postal ou le nom."]}
+        return self._form(visit, proof, fields, wrong, towns=towns)
 
     async def _faults(self, fields: dict[str, str], identity: Identity) -> dict[str, list[str]]:
         """What is wrong, by field, in the order of the form (R12)."""
@@ -165,8 +200,8 @@ class Registration:
         elif mail_key(mail) is None:
             wrong["email"] = ["Cette adresse n'est pas valable."]
         elif await house.register.by_mail(mail) is not None:
-            wrong["email"] = [_TAKEN]
-        elif house.generic_mailbox == "refuse" and mail.partition("@")[0].casefold() in house.generic_names:
+            wrong["email"] = [TAKEN]
+        elif house.generic_mailbox == "refuse" and generic_mailbox(house, mail):
             wrong["email"] = [_GENERIC]
         password, again = fields.get("password", ""), fields.get("repeat_password", "")
         if not password:
@@ -177,16 +212,12 @@ class Registration:
             wrong["repeat_password"] = [_MISSING]
         elif again != password:
             wrong["repeat_password"] = ["Les deux mots de passe sont différents."]
-        for name, inputs in _OPTIONAL.items():
-            for one in inputs:
-                if name in house.required_fields and not fields.get(one, "").strip():
-                    wrong[one] = [_MISSING]
-        phone = fields.get("phone", "")
-        if phone.strip() and not _PHONE.match(re.sub(r"[\s.()-]", "", phone)):
+        phone = fields.get("phone", "").strip()
+        if phone and telephone(phone) is None:
             wrong["phone"] = ["Ce numéro de téléphone n'est pas valable."]
-        for one in ("address", "postal_code", "city"):
-            if len(fields.get(one, "")) > 200:
-                wrong[one] = ["Ce texte est trop long."]
+        elif not phone and "phone" in house.required_fields:
+            wrong["phone"] = [_MISSING]
+        wrong |= postal_faults(house, fields)
         return wrong
 
     # The charter
@@ -195,11 +226,18 @@ class Registration:
         return self._charter(visit, ask=False)
 
     def _charter(
-        self, visit: Visit, *, ask: bool, back: str = "/", problem: str = "", status: int = 200
+        self, visit: Visit, *, ask: bool, back: str = "/", problem: str = "", warning: str = "", status: int = 200
     ) -> web.Response:
         charter = self._house.charter
         return visit.page(
-            "charter", status=status, text=charter.text, version=charter.version, ask=ask, back=back, problem=problem
+            "charter",
+            status=status,
+            text=charter.text,
+            version=charter.version,
+            ask=ask,
+            back=back,
+            problem=problem,
+            warning=warning,
         )
 
     async def charter_page(self, visit: Visit) -> web.StreamResponse:
@@ -208,7 +246,9 @@ class Registration:
             asked = visit.account.charter_version != self._house.charter.stamp
             return self._charter(visit, ask=asked, back=back)
         pending = await self._pending(visit)
-        return self._charter(visit, ask=bool(pending and pending[1]["particulars"]), back=back)
+        particulars = pending[1]["particulars"] if pending else None
+        shared = particulars is not None and generic_mailbox(self._house, particulars["mail"])
+        return self._charter(visit, ask=particulars is not None, back=back, warning=GENERIC_WARNING if shared else "")
 
     async def accept(self, visit: Visit) -> web.StreamResponse:
         fields = await visit.form()
@@ -254,19 +294,26 @@ class Registration:
             )
         )
         try:
-            account, _ = await house.register.create(
+            account, made = await house.register.create(
                 proof, Particulars(**record["particulars"]), space, stamp, visit.now
             )
         except Taken:
             visit.log(Reason.MAIL_TAKEN, 422)
-            typed = {"email": record["particulars"]["mail"]}
-            return self._form(visit, proof, typed, {"email": [_TAKEN]}, 422)
+            kept: dict[str, str | None] = record["particulars"]
+            typed = {name: kept.get(name) or "" for name in ("phone", *_POSTAL)} | {"email": kept["mail"] or ""}
+            return self._form(visit, proof, typed, {"email": [TAKEN]}, 422)
         if record["hint"]:
             hint = house.unseal(record["hint"])
             proof = proof if hint is None else _with_hint(proof, hint)
-        answer = await open_session(
-            visit, account, proof, space, record["return"], shared=record["shared"], address=visit.client
+        if made:
+            welcome = texts.account_created_mail(visit.now, zone=visit.zone)
+            house.notices.post(account, welcome, "notice", visit.request_id)
+            if house.verify_mail != "off" and account.mail:
+                await self._proof.send(visit, account, account.mail, change=False)
+        attempt = Attempt(
+            "", visit.browser_id(), space, record["return"], "register", visit.now, shared=record["shared"]
         )
+        answer = await open_session(visit, account, proof, attempt)
         # Last, so that a second click still finds its way to the same account (R23).
         (raw,) = await house.store.read(f"registration:{idnat}")
         if raw is not None:
@@ -276,12 +323,10 @@ class Registration:
 
 
 def _with_hint(proof: Proof, hint: str) -> Proof:
-    return Proof(
-        proof.identity, proof.method, proof.assurance, proof.at, proof.until, {**proof.evidence, "logout_hint": hint}
-    )
+    return replace(proof, evidence={**proof.evidence, "logout_hint": hint})
 
 
-def _plain(text: str | None) -> str | None:
+def plain_line(text: str | None) -> str | None:
     """One line without control characters, or nothing."""
     clean = "".join(c for c in (text or "") if c.isprintable()).strip()
     return clean or None

@@ -53,4 +53,5 @@ def _fields(row: Row) -> Fields:
         methods=None if methods is None else frozenset(Method(part) for part in methods.split(",") if part),
         session_absolute=seconds("session_absolute"),
         session_idle=seconds("session_idle"),
+        banner=cast("str | None", row["banner"]),
     )

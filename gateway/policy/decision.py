@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.accounts.account import Account, Standing
-from gateway.identity import Assurance, Space
+from gateway.identity import Assurance, Method, Space
 from gateway.policy.establishments import PolicyBook
 from gateway.policy.routes import Route, RouteClass
 from gateway.reasons import Reason
 from gateway.session.model import Session
+
+# Sessions whose speaking proof rests on the password: the others do not care how old it is.
+_BY_PASSWORD = frozenset({Method.PASSWORD, Method.OTP_MAIL, Method.OTP_SMS, Method.OTP_TOTP, Method.OTP_RECOVERY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Rules:
 
     charter: str  # version in force
     dormancy: timedelta = timedelta(days=365)
+    password_age: timedelta | None = None  # None: passwords do not age (R60)
 
 
 def decide(route: Route, facts: Facts | None, book: PolicyBook, rules: Rules, now: datetime) -> Decision:
@@ -69,6 +73,7 @@ def decide(route: Route, facts: Facts | None, book: PolicyBook, rules: Rules, no
     2. Who is here? No session, an ended one, a closed account: sign in (R143, R97).
     3. Do we know it well enough? The strictest of this person's scopes at this instant (R85, R89).
     4. Has the charter in force been accepted (R25)?
+    5. Does a password that opened this session have to be changed (R60)?
 
     A public route is stamped when somebody is known (R134) and goes on without a name otherwise.
     """
@@ -97,6 +102,8 @@ def _fault(facts: Facts | None, book: PolicyBook, rules: Rules, now: datetime) -
     if session.idle(now):
         return Reason.SESSION_IDLE, "sign-in"
     standing = account.standing(now, rules.dormancy)
+    if standing is Standing.CLOSED:
+        return Reason.ACCOUNT_CLOSED, "sign-in"
     if standing is Standing.SUSPENDED:
         return Reason.ACCOUNT_SUSPENDED, "sign-in"
     if standing is Standing.DORMANT:
@@ -108,4 +115,14 @@ def _fault(facts: Facts | None, book: PolicyBook, rules: Rules, now: datetime) -
     # (4)
     if account.charter_version != rules.charter:
         return Reason.CHARTER_MISSING, "charter"
+    # (5)
+    if session.method in _BY_PASSWORD and password_is_old(account, rules.password_age, now):
+        return Reason.PASSWORD_TOO_OLD, "password/renew"
     return None
+
+
+def password_is_old(account: Account, age: timedelta | None, now: datetime) -> bool:
+    """Whether a new password has to be chosen before anything else (R60, G57)."""
+    if account.password_must_change:
+        return True
+    return age is not None and account.password_set_at is not None and now - account.password_set_at > age

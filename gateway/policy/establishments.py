@@ -46,6 +46,7 @@ class Fields:
     methods: frozenset[Method] | None = None
     session_absolute: timedelta | None = None
     session_idle: timedelta | None = None
+    banner: str | None = None  # said to the scope's people on the gateway's own pages (R92)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class EstablishmentPolicy:
     channels: tuple[str, ...]
     methods: frozenset[Method] | None  # None: whatever the deployment allows
     lifetimes: Lifetimes
+    banner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ class PolicyBook:
                 merged["session_absolute"] or default.lifetimes.absolute,
                 merged["session_idle"] or default.lifetimes.idle,
             ),
+            banner=merged["banner"] or "",
         )
 
 
@@ -165,6 +168,7 @@ def strictest(policies: Sequence[EstablishmentPolicy]) -> EstablishmentPolicy:
             min(policy.lifetimes.absolute for policy in policies),
             min(policy.lifetimes.idle for policy in policies),
         ),
+        banner=next((policy.banner for policy in policies if policy.banner), ""),
     )
 
 

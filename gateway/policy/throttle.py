@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 _DAY = timedelta(hours=24)
 _LONGEST_WAIT = timedelta(hours=12)
+LONGEST = 1000  # failures remembered at most: no `most` can be larger
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def failed(ledger: Ledger, now: datetime) -> Ledger:
     """One more failure. Its instant is never before the last one: a clock set back does not age the others."""
     stamp = max(now.timestamp(), ledger.failures[-1] if ledger.failures else 0.0)
     kept = tuple(one for one in ledger.failures if one > stamp - _DAY.total_seconds())
-    return Ledger((*kept, stamp)[-200:], ledger.row + 1)
+    return Ledger((*kept, stamp)[-LONGEST:], ledger.row + 1)
 
 
 def succeeded(ledger: Ledger) -> Ledger:

@@ -109,7 +109,8 @@ class OpenIdProvider:
         try:
             return await self._complete(attempt, reply.fields, now)
         except Unsound as unsound:
-            return Rejected(unsound.reason, {"why": unsound.why})
+            hint = {"logout_hint": unsound.hint} if unsound.hint else {}
+            return Rejected(unsound.reason, {"why": unsound.why, **hint})
 
     async def end_session_url(self, id_token: str, state: str) -> str | None:
         """Where the browser signs out of the provider too (R44); ``None`` when the provider has no such address."""
@@ -153,8 +154,12 @@ class OpenIdProvider:
         if level is None:
             _log.info("no acr in the ID token", provider=settings.name)
         # (5) who it is
-        info = await self._userinfo(access)
-        identity = identity_of(info, claims["sub"], accept_test_ids=settings.accept_test_ids)
+        try:
+            info = await self._userinfo(access)
+            identity = identity_of(info, claims["sub"], accept_test_ids=settings.accept_test_ids)
+        except Unsound as unsound:
+            unsound.hint = raw
+            raise
         at = authenticated_at(claims, now)
         # (6) the session ends no later than the provider's own (R43)
         return Proof(

@@ -27,12 +27,14 @@ _LONGEST = 300
 
 
 class Unsound(Exception):
-    """What the provider said cannot be accepted; ``reason`` and a short word for the log."""
+    """What the provider said cannot be accepted; ``reason`` and a short word for the log. ``hint``: the ID token, once
+    verified, with which the person can be signed out there and try again (R42)."""
 
     def __init__(self, reason: Reason, why: str) -> None:
         super().__init__(f"{reason.value}: {why}")
         self.reason = reason
         self.why = why
+        self.hint = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,8 @@ class Keeper:
         now: datetime,
         *,
         logout_hint: str | None = None,
+        agent: str = "",
+        address: str = "",
     ) -> tuple[str, Session]:
         """A new session and its ticket, for the cookie. The proof is the caller's business; so is the audit."""
         ticket = self._ambient.token(32)
@@ -71,6 +73,8 @@ class Keeper:
             lifetimes=lifetimes,
             reference="ses_" + self._ambient.token(12),
             logout_hint=logout_hint,
+            agent=agent[:60],
+            address=address,
         )
         await self._index(account, now, add=session.digest)
         await self._store.write(_key(session.digest), encode(session), _life(session, now))
@@ -204,6 +208,7 @@ def encode_proof(proof: Proof) -> dict[str, Any]:
         "at": proof.at.timestamp(),
         "until": None if proof.until is None else proof.until.timestamp(),
         "evidence": dict(proof.evidence),
+        "remembered": proof.remembered,
     }
 
 
@@ -224,6 +229,7 @@ def decode_proof(data: dict[str, Any]) -> Proof:
         Assurance(data["assurance"]),
         _instant(data["at"]),
         None if data["until"] is None else _instant(data["until"]),
+        data.get("remembered", False),
         data["evidence"],
     )
 
@@ -242,6 +248,8 @@ def encode(session: Session) -> bytes:
         "reference": session.reference,
         "acting": session.acting_under,
         "logout": session.logout_hint,
+        "agent": session.agent,
+        "address": session.address,
     }
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -264,6 +272,8 @@ def decode(raw: bytes | None) -> Session | None:
             reference=data["reference"],
             acting_under=data["acting"],
             logout_hint=data["logout"],
+            agent=data.get("agent", ""),
+            address=data.get("address", ""),
         )
     except (ValueError, KeyError, TypeError):
         return None

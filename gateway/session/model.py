@@ -30,6 +30,8 @@ class Session:
     reference: str  # pseudonymous reference given to backends (``sid``)
     acting_under: str | None = None
     logout_hint: str | None = None  # sealed id_token for the provider's sign-out (R44)
+    agent: str = ""  # browser and system in a few words, for the person's own list of sessions
+    address: str = ""  # where it was opened from, likewise
 
     @property
     def ends_at(self) -> datetime:
@@ -58,5 +60,9 @@ class Session:
         return self.proof.assurance
 
     def fresh(self, now: datetime, max_age: timedelta, least: Assurance) -> bool:
-        """Whether a proof of at least this level is at most this old (R96, R4)."""
-        return any(proof.assurance >= least and now - proof.at <= max_age for proof in self.proofs)
+        """Whether a proof of at least this level is at most this old (R96, R4). A remembered second factor is not one,
+        and neither is a proof from the future: a clock set back makes nothing fresh."""
+        return any(
+            proof.assurance >= least and timedelta(0) <= now - proof.at <= max_age and not proof.remembered
+            for proof in self.proofs
+        )

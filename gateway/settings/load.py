@@ -164,7 +164,8 @@ def _absolute(model: type[BaseModel], data: dict[str, Any], base: Path) -> None:
         elif key == "url" and isinstance(value, str) and value.startswith("sqlite:///"):
             data[key] = "sqlite:///" + str(base / value.removeprefix("sqlite:///"))
         elif (inner := _model_of(info)) is not None:
-            for one in value.values() if getattr(info.annotation, "__origin__", None) is dict else (value,):
+            inside = value.values() if getattr(info.annotation, "__origin__", None) is dict else (value,)
+            for one in value if isinstance(value, list) else inside:
                 if isinstance(one, dict):
                     _absolute(inner, one, base)
 
@@ -202,6 +203,11 @@ def _together(settings: Settings) -> list[str]:
         and "esw.esante" in settings.gateway.public_url
     ):
         faults.append("card.environment: test cards are refused on a production address")
+    known = [region.id for region in settings.regions]
+    if len(set(known)) < len(known):
+        faults.append("regions.id: each region has one of its own")
+    if settings.ui.region and settings.ui.region not in known:
+        faults.append(f"ui.region: there is no region {settings.ui.region}")
     for path, key in _files(settings):
         if not path.is_file():
             faults.append(f"{key}: {path} does not exist or is not a file")
@@ -220,6 +226,7 @@ def _files(settings: Settings) -> list[tuple[Path, str]]:
         found.append((settings.psc.ca, "psc.ca"))
     if settings.charter.file is not None:
         found.append((settings.charter.file, "charter.file"))
+    found += [(region.logo, f"regions.{region.id}.logo") for region in settings.regions if region.logo is not None]
     keys = (settings.assertion.key, *settings.assertion.previous)
     found += [(Path(key.removeprefix("file:")), "assertion.key") for key in keys if key]
     if settings.secrets.key_file is not None:

@@ -5,114 +5,63 @@ Durations are seconds unless the name says days. A new key needs a default that 
 
 from __future__ import annotations
 
-import ipaddress
-import os
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from gateway.identity import Space
-from gateway.settings.secret import Secret, read_secret
-
-LONGEST_SESSION = 4 * 3600  # R143: PSC's own limit, and the national bound
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-def _processes(value: Any) -> Any:
-    """``auto``: one worker for each core this process may use."""
-    return len(os.sched_getaffinity(0)) if value == "auto" else value
-
-
-def _is_loopback(host: str) -> bool:
-    if host in LOOPBACK:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _web_address(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("an address starts with https:// and names a host")
-    if parts.username or parts.password:
-        raise ValueError("an address holds no user name or password")
-    return text
-
-
-def _tls_address(text: str) -> str:
-    _web_address(text)
-    parts = urlsplit(text)
-    if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
-        raise ValueError("an address over a network must start with https:// (only loopback may be in clear)")
-    return text
-
-
-def _origin(text: str) -> str:
-    parts = urlsplit(_tls_address(text))
-    if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ValueError("an origin has no path")
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _listen_address(text: str) -> str:
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError("a listening address is host:port, for example 0.0.0.0:443 or [::]:443")
-    return text
-
-
-def _network(text: str) -> str:
-    ipaddress.ip_network(text)
-    return text
-
-
-def _prefix(text: str) -> str:
-    if (
-        not text.startswith("/")
-        or text.endswith("/")
-        or not all(c.isascii() and (c.isalnum() or c in "/_-") for c in text)
-    ):
-        raise ValueError("the reserved prefix looks like /_gateway: letters, digits, - and _, no slash at the end")
-    return text
-
-
-def _aware(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise ValueError("an instant needs its offset, for example 2026-01-01T00:00:00+01:00")
-    return value.astimezone(UTC)
-
-
-WebAddress = Annotated[str, AfterValidator(_web_address)]
-TlsAddress = Annotated[str, AfterValidator(_tls_address)]
-Origin = Annotated[str, AfterValidator(_origin)]
-ListenAddress = Annotated[str, AfterValidator(_listen_address)]
-Network = Annotated[str, AfterValidator(_network)]
-SecretValue = Annotated[Secret, BeforeValidator(read_secret)]
-Instant = Annotated[datetime, AfterValidator(_aware)]
-Channel = Literal["mail", "sms"]
-MethodName = Literal["card", "psc", "password"]
-CardType = Literal["cps", "cpf", "cpe", "cpa"]
-
-
-class Section(BaseModel):
-    """Frozen, and closed: a key that is not listed is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, validate_default=False)
+from gateway.settings.kinds import (
+    LONGEST_SESSION,
+    CardType,
+    ListenAddress,
+    Network,
+    Origin,
+    Prefix,
+    SecretValue,
+    Section,
+    TlsAddress,
+    WebAddress,
+    is_loopback,
+    processes,
+)
+from gateway.settings.looks import (
+    AccessibilitySection,
+    LinksSection,
+    RegionSection,
+    SupportSection,
+    UiSection,
+)
+from gateway.settings.people import (
+    AccountSection,
+    CharterSection,
+    DormancySection,
+    JobsSection,
+    LiberalSection,
+    LoginSection,
+    LogSection,
+    MethodsSection,
+    NotifySection,
+    OtpSection,
+    PasskeySection,
+    PasswordSection,
+    RegistrationSection,
+    ResetSection,
+    SessionSection,
+    StrongSection,
+)
+from gateway.settings.sms import SmsSection
 
 
 class GatewaySection(Section):
     public_url: Origin
     card_url: tuple[Origin, ...] = ()
     hosts: tuple[str, ...] = ()
-    prefix: Annotated[str, AfterValidator(_prefix)] = "/_gateway"
+    prefix: Prefix = "/_gateway"
     header_prefix: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*-$")] = "X-VT-"
     state_dir: Path
-    workers: Annotated[int, BeforeValidator(_processes), Field(ge=1, le=64)] = 1
+    workers: Annotated[int, BeforeValidator(processes), Field(ge=1, le=64)] = 1
     default_space: Space = Space.PROFESSIONNEL
     drain: Annotated[float, Field(ge=0, le=600)] = 30
 
@@ -224,7 +173,7 @@ class StoreSection(Section):
     def _known(self) -> StoreSection:
         if self.url and not self.url.startswith(("sqlite:///", "redis://", "rediss://", "memory://")):
             raise ValueError("store.url starts with sqlite:///, redis://, rediss:// or memory://")
-        if self.url.startswith("redis://") and not _is_loopback(urlsplit(self.url).hostname or ""):
+        if self.url.startswith("redis://") and not is_loopback(urlsplit(self.url).hostname or ""):
             raise ValueError("a store over a network must be rediss:// (TLS)")
         return self
 
@@ -276,31 +225,6 @@ class CardSection(Section):
         return self
 
 
-class OtpSection(Section):
-    code_validity: Annotated[int, Field(ge=60, le=28800)] = 600
-    second_factor_memory: Annotated[int, Field(ge=0, le=28800)] = 0
-    channels: Annotated[tuple[Channel, ...], Field(min_length=1)] = ("mail",)
-    digits: Annotated[int, Field(ge=6, le=8)] = 6
-    max_wrong: Annotated[int, Field(ge=1, le=10)] = 5
-    resend_delay: Annotated[int, Field(ge=0, le=600)] = 30
-    max_sends_per_attempt: Annotated[int, Field(ge=1, le=10)] = 3
-    max_sends_per_day: Annotated[int, Field(ge=1, le=100)] = 20
-    requires_prior_strong: bool = True
-
-
-class LoginSection(Section):
-    delay_after: Annotated[int, Field(ge=1, le=10)] = 5
-    delay: Annotated[int, Field(ge=60, le=3600)] = 60
-    max_failures_24h: Annotated[int, Field(ge=5, le=25)] = 25
-    max_failures_per_address: Annotated[int, Field(ge=10)] = 300
-
-
-class PasswordSection(Section):
-    min_entropy_bits: Annotated[float, Field(ge=0, le=128)] = 0
-    hash_memory_kib: Annotated[int, Field(ge=7168)] = 19456
-    hash_threads: Annotated[int, Field(ge=1, le=16)] = 2
-
-
 class SmtpSection(Section):
     host: Annotated[str, Field(min_length=1)]
     port: Annotated[int, Field(ge=1, le=65535)] = 587
@@ -314,89 +238,9 @@ class SmtpSection(Section):
 
     @model_validator(mode="after")
     def _clear_only_here(self) -> SmtpSection:
-        if self.security == "none" and not _is_loopback(self.host):
+        if self.security == "none" and not is_loopback(self.host):
             raise ValueError("smtp.security = none is only for a relay on this machine (loopback)")
         return self
-
-
-class SmsSection(Section):
-    sender: Literal["generic_http", "file", "none"] = "none"
-    url: TlsAddress | None = None
-    token: SecretValue | None = None
-    file: Path | None = None
-    timeout: Annotated[float, Field(gt=0, le=60)] = 10
-
-    @model_validator(mode="after")
-    def _whole(self) -> SmsSection:
-        if self.sender == "generic_http" and self.url is None:
-            raise ValueError("sms.sender = generic_http needs sms.url")
-        if self.sender == "file" and self.file is None:
-            raise ValueError("sms.sender = file needs sms.file")
-        return self
-
-
-class SessionSection(Section):
-    absolute: Annotated[int, Field(ge=60, le=LONGEST_SESSION)] = LONGEST_SESSION
-    idle: Annotated[int, Field(ge=60, le=LONGEST_SESSION)] = 1800
-    idle_shared: Annotated[int, Field(ge=60, le=LONGEST_SESSION)] = 900
-    background_paths: tuple[str, ...] = ()
-
-
-class AccountSection(Section):
-    required_fields: tuple[Literal["email", "password", "phone", "address", "postal"], ...] = ("email", "password")
-    generic_mailbox: Literal["warn", "refuse"] = "warn"
-    verify_mail: Literal["on_first_code", "off"] = "on_first_code"
-
-
-class RegistrationSection(Section):
-    ttl: Annotated[int, Field(ge=60, le=3600)] = 1800
-    keep: Annotated[int, Field(ge=3600, le=86400)] = 86400
-
-
-class ResetSection(Section):
-    ttl: Annotated[int, Field(ge=300, le=86400)] = 3600
-
-
-class CharterSection(Section):
-    version: Annotated[str, Field(min_length=1, max_length=40)] = "1"
-    file: Path | None = None
-
-
-class MethodsSection(Section):
-    liberal: Annotated[tuple[MethodName, ...], Field(min_length=1)] = ("card", "psc", "password")
-    etablissement: Annotated[tuple[MethodName, ...], Field(min_length=1)] = ("card", "psc", "password")
-
-
-class LiberalSection(Section):
-    professions: tuple[str, ...] = ("10",)
-
-
-class StrongSection(Section):
-    mandatory_from: Instant = datetime(2025, 12, 31, 23, 0, tzinfo=UTC)  # 2026-01-01T00:00 Europe/Paris (R84)
-
-
-class DormancySection(Section):
-    days: Annotated[int, Field(ge=30, le=1095)] = 365
-
-
-class LinksSection(Section):
-    procedure: WebAddress = "https://trajectoire.sante-ra.fr/"
-    card_help: WebAddress = "https://esante.gouv.fr/produits-services/cps"
-    ecps_wallet: WebAddress = "https://wallet.esw.esante.gouv.fr/"
-    card_diagnostic: WebAddress = "https://testssl.asipsante.fr/"
-    card_support: WebAddress = "https://esante.gouv.fr/support/assistance"
-    faq: WebAddress = "https://trajectoire.sante-ra.fr/"
-    accessibility: WebAddress | None = None
-
-
-class ContactSection(Section):
-    label: str
-    topics: tuple[str, ...] = ()
-    url: str
-
-
-class SupportSection(Section):
-    contacts: tuple[ContactSection, ...] = ()
 
 
 class AssertionSection(Section):
@@ -413,11 +257,6 @@ class AssertionSection(Section):
 
 class SecretsSection(Section):
     key_file: Path | None = None
-
-
-class LogSection(Section):
-    access: bool = True
-    level: Literal["debug", "info", "warning"] = "info"
 
 
 class ProxySection(Section):
@@ -453,8 +292,14 @@ class Settings(Section):
     liberal: LiberalSection = LiberalSection()
     strong: StrongSection = StrongSection()
     dormancy: DormancySection = DormancySection()
+    notify: NotifySection = NotifySection()
+    jobs: JobsSection = JobsSection()
+    passkey: PasskeySection = PasskeySection()
+    ui: UiSection = UiSection()
     links: LinksSection = LinksSection()
     support: SupportSection = SupportSection()
+    accessibility: AccessibilitySection = AccessibilitySection()
+    regions: tuple[RegionSection, ...] = ()
     assertion: AssertionSection = AssertionSection()
     secrets: SecretsSection = SecretsSection()
     log: LogSection = LogSection()

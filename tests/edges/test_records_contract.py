@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gateway.edges.database import Database
-from gateway.ports import Delete, Insert, Update
+from gateway.ports import Delete, Insert, Span, Update
 from gateway.reasons import RecordsUnavailable, Stale, Taken
 from tests.servers import PostgresServer, free_port, postgres_server
 
@@ -96,6 +96,46 @@ async def test_find_conditions_order_and_limit(records: Database) -> None:
     assert await records.find("accounts", {"id": []}) == ()
 
 
+async def test_spans_are_half_open(records: Database) -> None:
+    """A span takes its first instant and not its last, may be open on a side, and never holds an absent value."""
+    await records.write(*(account(n, last_sign_in_at=NOW + timedelta(days=n)) for n in range(1, 6)), account(6))
+
+    async def found(span: Span) -> list[str]:
+        rows = await records.find("accounts", {"last_sign_in_at": span}, order=("last_sign_in_at",))
+        assert len(rows) == await records.count("accounts", {"last_sign_in_at": span})
+        return [str(row["id"]) for row in rows]
+
+    day = timedelta(days=1)
+    assert await found(Span(NOW + 2 * day, NOW + 4 * day)) == ["acc_2", "acc_3"]
+    assert await found(Span(after=NOW + 4 * day)) == ["acc_4", "acc_5"]
+    assert await found(Span(before=NOW + 2 * day + timedelta(microseconds=1))) == ["acc_1", "acc_2"]
+    assert len(await found(Span())) == 5
+    assert await found(Span(NOW + 3 * day, NOW + 3 * day)) == []
+    paris = timezone(timedelta(hours=1))
+    assert await found(Span((NOW + 5 * day).astimezone(paris))) == ["acc_5"]
+
+
+async def test_spans_with_other_conditions(records: Database) -> None:
+    """Spans of texts walk a table from where one stopped, and stand beside equality and absence."""
+    await records.write(*(account(n, profession="10" if n % 2 else None) for n in range(1, 8)))
+    rows = await records.find("accounts", {"id": Span(after="acc_3"), "profession": "10"}, order=("id",), limit=2)
+    assert [row["id"] for row in rows] == ["acc_3", "acc_5"]
+    assert await records.count("accounts", {"id": Span(before="acc_3"), "profession": None}) == 1
+    assert await records.count("accounts", {}) == 7
+
+
+async def test_deletion_by_span_and_by_keys(records: Database) -> None:
+    """What lies in a span is removed and nothing else; so are rows whose keys were found with a limit."""
+    old = [Insert("audit", {"at": NOW - timedelta(days=n), "act": "x", "facts": "{}"}) for n in range(10)]
+    await records.write(*old)
+    await records.write(Delete("audit", {"at": Span(before=NOW - timedelta(days=6))}))
+    assert await records.count("audit", {}) == 7
+    rows = await records.find("audit", {"at": Span(before=NOW)}, order=("at",), limit=4)
+    await records.write(Delete("audit", {"seq": [row["seq"] for row in rows]}))
+    left = await records.find("audit", {}, order=("at",))
+    assert [row["at"] for row in left] == [NOW - timedelta(days=2), NOW - timedelta(days=1), NOW]
+
+
 @pytest.mark.parametrize(
     ("changes", "key"),
     [
@@ -136,7 +176,12 @@ async def test_delete_removes_what_matches(records: Database) -> None:
 
 async def test_unknown_names_are_programming_errors(records: Database) -> None:
     """A table or column that does not exist raises LookupError, not a database error."""
-    for call in (records.find("nothing", {}), records.find("accounts", {"x": 1}), records.write(Insert("x", {}))):
+    for call in (
+        records.find("nothing", {}),
+        records.find("accounts", {"x": 1}),
+        records.count("accounts", {"x": 1}),
+        records.write(Insert("x", {})),
+    ):
         with pytest.raises(LookupError):
             await call
 

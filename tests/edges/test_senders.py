@@ -1,21 +1,22 @@
-"""Mail and SMS towards real servers on loopback."""
+"""Mail towards real servers on loopback, and the file of development. SMS: test_sms."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 from aiosmtpd.handlers import Message as Handler
 from aiosmtpd.smtp import SMTP
 
 from gateway import texts
 from gateway.demo.cards import write_server_certificates
-from gateway.demo.mailbox import MailCatcher, SmsCatcher
-from gateway.edges.senders import FileSender, HttpSmsSender, SmtpRelay, SmtpSender
+from gateway.demo.mailbox import MailCatcher
+from gateway.edges.senders import FileSender, SmtpRelay, SmtpSender
 from gateway.ports import Message
 from gateway.reasons import SenderFailed
 from tests.ambient import START
@@ -94,29 +95,22 @@ async def test_t4_starttls_is_verified_and_never_skipped(tmp_path: Path) -> None
         server.close()
 
 
-async def test_sms_by_http_and_file(tmp_path: Path) -> None:
-    """An SMS reaches the address, a refusal is a failure, and the file sender writes one line."""
-    catcher = SmsCatcher(lambda: START)
-    app = web.Application()
-    app.router.add_post("/sms", catcher.take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/sms"
+async def test_the_file_of_development(tmp_path: Path) -> None:
+    """Each message is one line of JSON, whatever it holds; a place that cannot be written is a failure."""
     text = texts.code_sms("012345", timedelta(hours=8))
     message = Message("+33612345678", "", text, None, "code", "c", START)
-    await HttpSmsSender(url, "token", 2).send(message)
-    assert (
-        catcher.messages[0]["text"]
-        == "ViaTrajectoire : votre code est 012345, valable 8 h. Ne le communiquez à personne."
-    )
-    catcher.mode = "error"
+    sender = FileSender(tmp_path / "sms.jsonl")
+    await sender.send(message)
+    await sender.send(replace(message, text="two\nlines"))
+    kept = [json.loads(line) for line in (tmp_path / "sms.jsonl").read_text().splitlines()]
+    assert [one["text"] for one in kept] == [
+        "ViaTrajectoire : votre code est 012345, valable 8 h. Ne le communiquez à personne.",
+        "two\nlines",
+    ]
+    assert kept[0]["to"] == "+33612345678"
     with pytest.raises(SenderFailed):
-        await HttpSmsSender(url, None, 2).send(message)
-    await runner.cleanup()
-    await FileSender(tmp_path / "sms.jsonl").send(message)
-    assert "012345" in (tmp_path / "sms.jsonl").read_text()
+        await FileSender(tmp_path).send(message)
+    await sender.close()
 
 
 def test_texts_in_french() -> None:

@@ -38,6 +38,7 @@ SLEEPING = replace(ACCOUNT, last_sign_in_at=NOW - timedelta(days=366))
         (WHO, STRONG, replace(ACCOUNT, suspended_at=NOW), Space.LIBERAL, True, Stop(Reason.ACCOUNT_SUSPENDED)),
         (WHO, CODE, SLEEPING, Space.LIBERAL, True, Stop(Reason.ACCOUNT_DORMANT)),
         (WHO, STRONG, SLEEPING, Space.LIBERAL, True, Arrive(SLEEPING)),
+        (WHO, STRONG, replace(ACCOUNT, closed_at=NOW), Space.LIBERAL, True, Stop(Reason.ACCOUNT_CLOSED)),
     ],
 )
 def test_r10_r33_r90_r97_next_step(
@@ -48,6 +49,34 @@ def test_r10_r33_r90_r97_next_step(
     physicians = frozenset({"10"})
     found = next_step(
         proof, account, space, strong=strong, physicians=physicians, dormancy=timedelta(days=365), now=NOW
+    )
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "wakers", "allowed", "expected"),
+    [
+        (Method.CPS, frozenset({"psc"}), None, Stop(Reason.ACCOUNT_DORMANT)),
+        (Method.PSC_ECPS, frozenset({"psc"}), None, Arrive(SLEEPING)),
+        (Method.CPS, frozenset({"card"}), frozenset({Method.PSC_ECPS}), Stop(Reason.METHOD_DISABLED)),
+        (Method.CPS, frozenset({"card"}), frozenset({Method.CPS}), Arrive(SLEEPING)),
+    ],
+)
+def test_r91_r97_means_that_wake_and_means_that_scopes_accept(
+    method: Method, wakers: frozenset[str], allowed: frozenset[Method] | None, expected: Step
+) -> None:
+    """A dormant account wakes by the configured means only, and a scope's list of means is obeyed."""
+    proof = Proof(WHO, method, STRONG, NOW)
+    found = next_step(
+        proof,
+        SLEEPING,
+        Space.PROFESSIONNEL,
+        strong=True,
+        physicians=frozenset({"10"}),
+        dormancy=timedelta(days=365),
+        now=NOW,
+        wakers=wakers,
+        allowed=allowed,
     )
     assert found == expected
 
@@ -70,6 +99,14 @@ def test_r10_r33_r90_r97_next_step(
         ("javascript:alert(1)", "/"),
         ("/_gateway/sign-out", "/"),
         ("/_gateway", "/"),
+        ("/_gateway/account", "/_gateway/account"),
+        ("/_gateway/account/mail", "/_gateway/account/mail"),
+        ("/_gateway/account/mail?x=1", "/_gateway/account/mail?x=1"),
+        ("/_gateway/resume", "/_gateway/resume"),
+        ("/_gateway/account/../sign-out", "/"),
+        ("/_gateway/account//x", "/"),
+        ("/_gateway/sign-in", "/"),
+        ("/_gateway/accounts", "/"),
         ("/_gatewayx", "/_gatewayx"),
         ("/" + "x" * 2000, "/"),
     ],

@@ -132,3 +132,32 @@ def test_r43_session_ends_with_the_providers_proof() -> None:
     proof = Proof(WHO, Method.PSC_ECPS, Assurance.SUBSTANTIAL, NOW - timedelta(hours=1), until=NOW)
     facts = Facts(replace(session(age=timedelta(hours=1)), proofs=(proof,)), ACCOUNT)
     assert judge(RouteClass.PROTECTED, facts) == Challenge(Reason.SESSION_ENDED, Space.LIBERAL)
+
+
+OTP = Proof(WHO, Method.OTP_MAIL, Assurance.TRANSITION, NOW - timedelta(minutes=5))
+BY_CODE = replace(session(), proofs=(OTP,))
+OLD = replace(ACCOUNT, password_set_at=NOW - timedelta(days=181))
+
+
+@pytest.mark.parametrize(
+    ("facts", "age", "expected"),
+    [
+        (Facts(BY_CODE, OLD), timedelta(days=180), Reason.PASSWORD_TOO_OLD),
+        (Facts(BY_CODE, OLD), timedelta(days=182), None),
+        (Facts(BY_CODE, OLD), None, None),
+        (Facts(session(), OLD), timedelta(days=180), None),
+        (Facts(BY_CODE, replace(ACCOUNT, password_must_change=True)), None, Reason.PASSWORD_TOO_OLD),
+        (Facts(session(), replace(ACCOUNT, closed_at=NOW)), None, Reason.ACCOUNT_CLOSED),
+    ],
+)
+def test_r60_r104_old_passwords_and_closed_accounts(
+    facts: Facts, age: timedelta | None, expected: Reason | None
+) -> None:
+    """A session by password waits for a new one when the old is too old; one by card does not care; an erased account
+    opens nothing."""
+    route = Route("/", RouteClass.PROTECTED, "vt", Space.PROFESSIONNEL)
+    found = decide(route, facts, BOOK, Rules("7", password_age=age), NOW)
+    assert (found.reason if isinstance(found, Challenge) else None) is expected
+    if expected is Reason.PASSWORD_TOO_OLD:
+        assert isinstance(found, Challenge)
+        assert found.to == "password/renew"

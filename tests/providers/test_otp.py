@@ -3,137 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from gateway.accounts.account import Account, Origin
+from gateway.accounts.account import Origin
 from gateway.accounts.password import Passwords
-from gateway.audit import Record
-from gateway.edges.memory_store import MemoryStore
-from gateway.identity import Assurance, Method, NationalId, Proof, Space
-from gateway.ports import Message
-from gateway.providers.base import Attempt, Form, Outcome, Rejected, Reply
-from gateway.providers.otp import CodePolicy, CodeSettings, PasswordAndCode, mask_mail, mask_phone
-from gateway.reasons import Reason, SenderFailed
+from gateway.identity import Assurance, Method, NationalId, Proof
+from gateway.providers.base import Form, Rejected
+from gateway.providers.codes import CodePolicy, mask_mail, mask_phone
+from gateway.reasons import Reason
 from tests.ambient import START, TestAmbient
-
-PASSWORD = "Soleil-du-7-matin"
-
-
-class Mailbox:
-    """A sender that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.sent: list[Message] = []
-        self.broken = False
-
-    async def send(self, message: Message) -> str:
-        if self.broken:
-            raise SenderFailed("down")
-        self.sent.append(message)
-        return "ok"
-
-    async def close(self) -> None: ...
-
-    @property
-    def code(self) -> str:
-        text = self.sent[-1].text.replace(" ", "").replace("\u00a0", "")
-        return next(text[n : n + 6] for n in range(len(text)) if text[n : n + 6].isdigit())
-
-
-@dataclass
-class World:
-    provider: PasswordAndCode
-    ambient: TestAmbient
-    store: MemoryStore
-    passwords: Passwords
-    mail: Mailbox
-    sms: Mailbox
-    accounts: dict[str, Account]
-    policy: CodePolicy = field(default_factory=lambda: CodePolicy(True))
-    acts: list[Record] = field(default_factory=list)
-    verified: int = 0
-    numbers: Iterator[int] = field(default_factory=itertools.count)
-
-    async def by_login(self, key: str) -> Account | None:
-        return next((one for one in self.accounts.values() if key in one.logins), None)
-
-    async def by_id(self, account_id: str) -> Account | None:
-        return self.accounts.get(account_id)
-
-    def for_account(self, account: Account, now: object) -> CodePolicy:
-        return self.policy
-
-    async def record(self, record: Record) -> None:
-        self.acts.append(record)
-
-    def attempt(self, browser: str = "b" * 64) -> Attempt:
-        return Attempt(f"att{next(self.numbers)}", browser, Space.LIBERAL, "/", "password", self.ambient.now())
-
-    async def login(
-        self, identifier: str = "899700000005", password: str = PASSWORD, browser: str = "b" * 64, channel: str = ""
-    ) -> tuple[Attempt, Outcome]:
-        attempt = self.attempt(browser)
-        fields = {"identifier": identifier, "password": password, "channel": channel}
-        outcome = await self.provider.complete(attempt, Reply(fields, address="192.0.2.1"), self.ambient.now())
-        if isinstance(outcome, Form):
-            attempt = replace(attempt, account=outcome.account)
-        return attempt, outcome
-
-    async def type(self, attempt: Attempt, code: str) -> Outcome:
-        return await self.provider.complete(attempt, Reply({"code": code}), self.ambient.now())
-
-
-@pytest.fixture(scope="module")
-def hashed() -> str:
-    passwords = Passwords(memory=7168)
-    made = asyncio.run(passwords.hash(PASSWORD))
-    passwords.close()
-    return made
-
-
-@pytest.fixture
-def world(hashed: str) -> Iterator[World]:
-    ambient = TestAmbient()
-    store, passwords, mail, sms = MemoryStore(ambient), Passwords(memory=7168), Mailbox(), Mailbox()
-    account = Account(
-        id="acc_1",
-        national_id=NationalId("8", "99700000005"),
-        logins=("899700000005", "0069209997"),
-        family_name="MARTIN",
-        given_name="Claire",
-        profession="10",
-        specialty=None,
-        mail="claire.martin@example.test",
-        phone="+33612345678",
-        origin=Origin.STRONG,
-        space=Space.LIBERAL,
-        created_at=START,
-        password_hash=hashed,
-        first_strong_at=START,
-    )
-    made = World(None, ambient, store, passwords, mail, sms, {"acc_1": account})  # type: ignore[arg-type]
-    made.provider = PasswordAndCode(
-        accounts=made,
-        passwords=passwords,
-        store=store,
-        ambient=ambient,
-        senders={"mail": mail, "sms": sms},
-        rules=made,
-        audit=made,
-        key=b"k" * 32,
-        settings=CodeSettings(),
-    )
-    yield made
-    passwords.close()
-
-
-def reason(outcome: Outcome) -> Reason | None:
-    return outcome.reason if isinstance(outcome, Rejected) else None
+from tests.providers.world import PASSWORD, World, reason
 
 
 @pytest.mark.parametrize(

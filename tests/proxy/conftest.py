@@ -263,7 +263,12 @@ async def make_rig() -> AsyncIterator[Callable[..., Awaitable[Rig]]]:
         door = Door(
             replace(settings, **changes),  # type: ignore[arg-type]
             gate=gate,
-            answers=Answers("https://vt.test", "/_gateway", lambda s, a, b, c: f"{s} {a} {c}"),
+            answers=Answers(
+                "https://vt.test",
+                "/_gateway",
+                lambda s, a, b, c: f"{s} {a} {c}",
+                lambda where, c: f"held {where} {c}",
+            ),
             backends=[backend],
             pages=pages_connector(runner.server),
             ambient=ambient,

@@ -355,6 +355,19 @@ async def test_r2_page_challenge_is_a_redirect_with_the_way_back(rig: Rig) -> No
     assert b"location: /_gateway/sign-in?space=professionnel&reason=no-session&return=/x%3Fb%3D2%26a%3D1" in answer
 
 
+async def test_r89_a_form_after_the_end_of_the_session_is_not_lost(rig: Rig) -> None:
+    """A form without a session gets a page that keeps it in the browser, never a redirect that would drop it, and
+    nothing of it reaches the backend."""
+    rig.gate.decision = Challenge(Reason.SESSION_IDLE, Space.LIBERAL)
+    answer = await rig.say(
+        b"POST /save HTTP/1.1\r\nHost: vt.test\r\nAccept: text/html\r\nContent-Length: 5\r\n\r\nnote="
+    )
+    assert status(answer) == 401
+    assert b"location" not in answer.lower()
+    assert b"held /_gateway/sign-in?space=liberal&reason=session-idle&return=/_gateway/resume" in answer
+    assert not rig.origin.heads
+
+
 @pytest.mark.parametrize(
     "line",
     [

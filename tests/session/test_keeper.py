@@ -124,3 +124,19 @@ def test_encoding_is_whole() -> None:
         "d", "acc", Space.LIBERAL, (proof(),), START, START + timedelta(minutes=1), Lifetimes(), "ses", "dlg", "sealed"
     )
     assert decode(encode(session)) == session
+
+
+@pytest.mark.parametrize(
+    ("age", "remembered", "fresh"),
+    [(0, False, True), (600, False, True), (601, False, False), (-5, False, False), (0, True, False)],
+)
+def test_r96_what_counts_as_fresh(age: int, remembered: bool, fresh: bool) -> None:
+    """A proof counts for ten minutes; a remembered second factor and a proof from the future never do."""
+    given = Proof(WHO, Method.OTP_MAIL, Assurance.TRANSITION, START, remembered=remembered)
+    session = Session("d", "acc", Space.LIBERAL, (given,), START, START, Lifetimes(), "ses_1")
+    now = START + timedelta(seconds=age)
+    assert session.fresh(now, timedelta(minutes=10), Assurance.TRANSITION) is fresh
+    assert not session.fresh(now, timedelta(minutes=10), Assurance.SUBSTANTIAL)
+    kept = decode(encode(session))
+    assert kept is not None
+    assert kept.proofs[0].remembered is remembered

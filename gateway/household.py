@@ -1,0 +1,246 @@
+"""The pages' side of the composition root: ways of signing in, what the pages share, and the work that waits for no one.
+
+``app`` opens stores, keys, relays and listeners; this room puts the sign-in together from them. Nothing here touches
+the network or the edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from gateway import html
+from gateway.accounts.authenticator import Authenticators
+from gateway.accounts.erasure import Archive
+from gateway.accounts.password import Passwords
+from gateway.accounts.register import Register
+from gateway.accounts.towns import Towns
+from gateway.accounts.upkeep import Upkeep, UpkeepSettings
+from gateway.deployment import code_settings, help_facts, login_settings, methods, password_age, regions
+from gateway.desk import PolicyDesk
+from gateway.jobs import Jobs
+from gateway.notices import Notices
+from gateway.pages.account import AccountPages
+from gateway.pages.app import Pages, make_app
+from gateway.pages.authenticator import AuthenticatorPages
+from gateway.pages.base import Charter, House, SignOutElsewhere, frame
+from gateway.pages.closing import Closing
+from gateway.pages.contacts import Contacts
+from gateway.pages.entrance import Entrance
+from gateway.pages.forgotten import ForgottenPassword
+from gateway.pages.help import HelpPages
+from gateway.pages.leaving import Leaving
+from gateway.pages.passwords import PasswordPages
+from gateway.pages.proving import MailProof
+from gateway.pages.registration import Registration
+from gateway.pages.signin import SignIn
+from gateway.pages.stepup import StepUp
+from gateway.pages.strong import StrongWays
+from gateway.ports import Ambient, Audit, Bus, Records, Sender, Store
+from gateway.providers.base import Provider
+from gateway.providers.codes import Codes
+from gateway.providers.devices import Devices
+from gateway.providers.otp import PasswordAndCode
+from gateway.providers.tries import Tries
+from gateway.session.keeper import Keeper
+from gateway.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foundations:
+    """What ``app`` opened. ``key(purpose)`` derives a key; ``strong`` are the providers of card and e-CPS."""
+
+    settings: Settings
+    ambient: Ambient
+    store: Store
+    bus: Bus
+    records: Records
+    keeper: Keeper
+    register: Register
+    audit: Audit
+    desk: PolicyDesk
+    passwords: Passwords
+    senders: Mapping[str, Sender]
+    strong: Mapping[str, Provider]
+    sign_out_elsewhere: SignOutElsewhere | None
+    charter: Charter
+    key: Callable[[str], bytes]
+    seal: Callable[[str], str]
+    unseal: Callable[[str], str | None]
+    key_set: Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    """The pages, and what works behind them."""
+
+    app: web.Application
+    house: House
+    notices: Notices
+    codes: Codes
+    jobs: Jobs
+
+    def start(self) -> None:
+        self.notices.start()
+        self.jobs.start()
+
+    async def close(self) -> None:
+        await self.jobs.close()
+        await self.codes.close()
+        await self.notices.close()
+
+    def error_page(self, status: int, sentence: str, advice: str, reference: str) -> str:
+        """The door's own refusals, in the same clothes as every page."""
+        lines = (advice, *(() if status < 500 else ("Vous n'avez pas été déconnecté.",)))
+        return html.render(
+            "message", page=self._frame(), title=sentence, lines=lines, actions=(), reference=reference, typed=()
+        )
+
+    def held_page(self, address: str, reference: str) -> str:
+        """For a form that came after the session's end."""
+        return html.render("held", page=self._frame(), address=address, reference=reference)
+
+    def _frame(self) -> SimpleNamespace:
+        return frame(self.house, self.house.regions.of(None, (), self.house.rules.above))
+
+
+def furnish(given: Foundations) -> Household:
+    """The pages over these foundations. Raises ``StartError`` for a setting that cannot be used."""
+    settings, ambient = given.settings, given.ambient
+    devices = Devices(given.store, timedelta(days=settings.login.known_device_days))
+    logins = login_settings(settings)
+    tries = Tries(given.store, devices, given.key("codes"), logins.pace, logins.address_pace)
+    authenticators = Authenticators(
+        given.records, seal=given.seal, unseal=given.unseal, key=given.key("recovery"), ambient=ambient
+    )
+    codes = Codes(
+        store=given.store,
+        ambient=ambient,
+        senders=given.senders,
+        authenticators=authenticators,
+        tries=tries,
+        audit=given.audit,
+        key=given.key("codes"),
+        settings=code_settings(settings),
+    )
+    password = PasswordAndCode(
+        accounts=given.register,
+        passwords=given.passwords,
+        codes=codes,
+        devices=devices,
+        tries=tries,
+        rules=given.desk,
+        settings=logins,
+    )
+    providers: dict[str, Provider] = {**given.strong, "password": password}
+
+    class _None:
+        async def count(self, account_id: str) -> int:
+            return 0
+
+    passkeys = _None()
+    notices = Notices(given.senders.get("mail"), ambient)
+    house = _house(given, providers, notices, devices, tries)
+
+    entrance, leaving, proof, towns = Entrance(house), Leaving(house), MailProof(house), Towns()
+    archive = Archive(given.records)
+    sign_in = SignIn(house, entrance, password)
+    rooms: list[Pages] = [
+        sign_in,
+        StrongWays(house, entrance),
+        StepUp(house, entrance, sign_in, password),
+        leaving,
+        Registration(house, proof, towns),
+        proof,
+        ForgottenPassword(house),
+        AccountPages(house, proof, leaving, authenticators, passkeys),
+        Contacts(house, proof),
+        PasswordPages(house),
+        AuthenticatorPages(house, authenticators),
+        Closing(house, archive, leaving),
+        HelpPages(house, towns, help_facts(settings)),
+    ]
+    upkeep = Upkeep(
+        given.records,
+        given.audit,
+        notices.post,
+        UpkeepSettings(
+            dormancy=timedelta(days=settings.dormancy.days),
+            warn_days=settings.dormancy.warn_days,
+            retention=timedelta(days=settings.log.retention_days),
+            zone=ZoneInfo(settings.ui.timezone),
+        ),
+    )
+    jobs = Jobs(given.store, ambient, upkeep.jobs(), settings.jobs.every)
+    return Household(make_app(house, rooms), house, notices, codes, jobs)
+
+
+def _house(
+    given: Foundations, providers: Mapping[str, Provider], notices: Notices, devices: Devices, tries: Tries
+) -> House:
+    settings = given.settings
+    gateway, account = settings.gateway, settings.account
+
+    async def changed(account_id: str) -> None:
+        await given.bus.publish(f"account:{account_id}")
+
+    targets = [gateway.public_url, *gateway.card_url]
+    if settings.psc is not None:
+        parts = urlsplit(settings.psc.issuer)
+        targets.append(f"{parts.scheme}://{parts.netloc}")
+    return House(
+        prefix=gateway.prefix,
+        public_url=gateway.public_url,
+        card_urls=gateway.card_url or (gateway.public_url,),
+        form_targets=targets,
+        ambient=given.ambient,
+        store=given.store,
+        keeper=given.keeper,
+        register=given.register,
+        providers=providers,
+        methods=methods(settings),
+        channels=settings.otp.channels,
+        default_space=gateway.default_space,
+        card_direct=settings.card is None or settings.card.button_target == "direct",
+        passwords=given.passwords,
+        devices=devices,
+        tries=tries,
+        rules=given.desk,
+        audit=given.audit,
+        notices=notices,
+        sms=given.senders.get("sms"),
+        charter=given.charter,
+        regions=regions(settings),
+        physicians=frozenset(settings.liberal.professions),
+        required_fields=frozenset(account.required_fields),
+        generic_mailbox=account.generic_mailbox,
+        generic_mailboxes=frozenset(one.casefold() for one in account.generic_mailboxes),
+        accessibility=settings.accessibility.status,
+        verify_mail=account.verify_mail,
+        least_bits=settings.password.min_entropy_bits,
+        password_age=password_age(settings),
+        dormancy=timedelta(days=settings.dormancy.days),
+        wakers=frozenset(settings.dormancy.reactivate_with),
+        proof_life=timedelta(seconds=settings.registration.ttl),
+        form_life=timedelta(seconds=settings.registration.keep),
+        reset_life=timedelta(seconds=settings.reset.ttl),
+        mail_proof_life=timedelta(seconds=account.proof_ttl),
+        freshness=timedelta(seconds=account.change_freshness),
+        known_device_life=timedelta(days=settings.login.known_device_days),
+        warn=timedelta(seconds=settings.session.warn),
+        notify_sign_in=settings.notify.sign_in,
+        notify_memory=settings.notify.memory,
+        backend_cookie_paths=settings.session.backend_cookie_paths,
+        csrf_key=given.key("forms"),
+        seal=given.seal,
+        unseal=given.unseal,
+        key_set=given.key_set,
+        changed=changed,
+        sign_out_elsewhere=given.sign_out_elsewhere,
+    )
