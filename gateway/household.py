@@ -18,6 +18,8 @@ from aiohttp import web
 from gateway import html
 from gateway.accounts.authenticator import Authenticators
 from gateway.accounts.erasure import Archive
+from gateway.accounts.mailboxes import Mailboxes
+from gateway.accounts.passkeys import PasskeyRegister
 from gateway.accounts.password import Passwords
 from gateway.accounts.register import Register
 from gateway.accounts.towns import Towns
@@ -36,6 +38,7 @@ from gateway.pages.entrance import Entrance
 from gateway.pages.forgotten import ForgottenPassword
 from gateway.pages.help import HelpPages
 from gateway.pages.leaving import Leaving
+from gateway.pages.passkeys import PasskeyPages
 from gateway.pages.passwords import PasswordPages
 from gateway.pages.proving import MailProof
 from gateway.pages.registration import Registration
@@ -47,6 +50,7 @@ from gateway.providers.base import Provider
 from gateway.providers.codes import Codes
 from gateway.providers.devices import Devices
 from gateway.providers.otp import PasswordAndCode
+from gateway.providers.passkey import Passkeys, PasskeySettings
 from gateway.providers.tries import Tries
 from gateway.session.keeper import Keeper
 from gateway.settings import Settings
@@ -140,16 +144,16 @@ def furnish(given: Foundations) -> Household:
     )
     providers: dict[str, Provider] = {**given.strong, "password": password}
 
-    class _None:
-        async def count(self, account_id: str) -> int:
-            return 0
-
-    passkeys = _None()
+    passkeys = PasskeyRegister(given.records)
+    keys: Passkeys | None = None
+    if any("passkey" in means for means in methods(settings).values()):
+        keys = _passkeys(given, passkeys)
+        providers["passkey"] = keys
     notices = Notices(given.senders.get("mail"), ambient)
     house = _house(given, providers, notices, devices, tries)
 
-    entrance, leaving, proof, towns = Entrance(house), Leaving(house), MailProof(house), Towns()
-    archive = Archive(given.records)
+    mailboxes = Mailboxes(given.records)
+    entrance, leaving, proof, towns = Entrance(house), Leaving(house), MailProof(house, mailboxes), Towns()
     sign_in = SignIn(house, entrance, password)
     rooms: list[Pages] = [
         sign_in,
@@ -163,9 +167,11 @@ def furnish(given: Foundations) -> Household:
         Contacts(house, proof),
         PasswordPages(house),
         AuthenticatorPages(house, authenticators),
-        Closing(house, archive, leaving),
+        Closing(house, Archive(given.records), mailboxes, proof, leaving),
         HelpPages(house, towns, help_facts(settings)),
     ]
+    if keys is not None:
+        rooms.append(PasskeyPages(house, keys, passkeys))
     upkeep = Upkeep(
         given.records,
         given.audit,
@@ -179,6 +185,21 @@ def furnish(given: Foundations) -> Household:
     )
     jobs = Jobs(given.store, ambient, upkeep.jobs(), settings.jobs.every)
     return Household(make_app(house, rooms), house, notices, codes, jobs)
+
+
+def _passkeys(given: Foundations, register: PasskeyRegister) -> Passkeys:
+    settings = given.settings
+    return Passkeys(
+        PasskeySettings.of(
+            settings.gateway.public_url,
+            settings.passkey.name,
+            given.key("passkeys"),
+            timedelta(seconds=settings.passkey.challenge_ttl),
+        ),
+        given.register,
+        register,
+        given.ambient,
+    )
 
 
 def _house(

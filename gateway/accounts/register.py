@@ -170,7 +170,7 @@ class Register:
             Update(
                 "accounts",
                 {**values, "updated_at": now, "version": account.version + 1},
-                {"id": account.id, "version": account.version},
+                {"id": account.id, "version": account.version, "closed_at": None},
             )
         )
         changed = await self.by_id(account.id)
@@ -196,7 +196,7 @@ class Register:
             Update(
                 "accounts",
                 {"charter_version": charter, "charter_at": now, "updated_at": now, "version": account.version + 1},
-                {"id": account.id, "version": account.version},
+                {"id": account.id, "version": account.version, "closed_at": None},
             ),
         )
         return replace(account, charter_version=charter, charter_at=now, version=account.version + 1)
@@ -230,7 +230,7 @@ class Register:
             Update(
                 "accounts",
                 {**values, "updated_at": now, "version": account.version + 1},
-                {"id": account.id, "version": account.version},
+                {"id": account.id, "version": account.version, "closed_at": None},
             )
         )
         changes.append(

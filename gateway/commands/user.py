@@ -6,6 +6,7 @@ to the workers that run.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -259,7 +260,9 @@ def set_mail(config: Path, reason: str, who: str, address: str) -> None:
         before = await office.mailboxes.holders(account.mail) if account.mail else ()
         if any(one != account.id for one in await office.mailboxes.holders(address)):
             raise taken
-        await office.note(Act.MAIL_CHANGED, account, why=reason)
+        # Findable for as long as traces are kept, and unreadable, as when the holder changes it.
+        old = {"before": hashlib.sha256(account.mail.casefold().encode()).hexdigest()[:16]} if account.mail else {}
+        await office.note(Act.MAIL_CHANGED, account, why=reason, **old)
         try:
             await office.mailboxes.repair_mail(account, address, office.now)
         except Taken:

@@ -91,8 +91,8 @@ url = "http://127.0.0.1:{console}/sms"
 [otp]
 channels = ["mail", "totp"]
 [methods]
-liberal = ["card", "psc", "password"]
-etablissement = ["card", "psc", "password"]
+liberal = ["card", "psc", "passkey", "password"]
+etablissement = ["card", "psc", "passkey", "password"]
 [jobs]
 every = 2
 [assertion]

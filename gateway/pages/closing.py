@@ -8,9 +8,11 @@ from aiohttp import web
 
 from gateway import texts
 from gateway.accounts.erasure import Archive
+from gateway.accounts.mailboxes import Mailboxes
 from gateway.audit import Act, Record
 from gateway.pages.base import Handler, House, Visit, go, handle
 from gateway.pages.leaving import Leaving
+from gateway.pages.proving import MailProof
 from gateway.pages.stepup import need_fresh
 from gateway.reasons import Reason
 
@@ -20,9 +22,13 @@ _WORD = "SUPPRIMER"
 class Closing:
     """The pages of copy and erasure."""
 
-    def __init__(self, house: House, archive: Archive, leaving: Leaving) -> None:
+    def __init__(
+        self, house: House, archive: Archive, mailboxes: Mailboxes, proof: MailProof, leaving: Leaving
+    ) -> None:
         self._house = house
         self._archive = archive
+        self._mailboxes = mailboxes
+        self._proof = proof
         self._leaving = leaving
 
     def routes(self) -> list[web.RouteDef]:
@@ -77,6 +83,9 @@ class Closing:
             )
         )
         await self._archive.erase(account, visit.now, "owner")
+        await self._proof.cancel(account.id)  # a link on its way must not fill the empty account again
+        for holder in await self._mailboxes.holders(account.mail or ""):
+            await house.changed(holder)
         house.notices.post(account, texts.account_erased_mail(visit.now, zone=visit.zone), "notice", visit.request_id)
         await house.keeper.close_all(account.id, visit.now)
         await house.changed(account.id)

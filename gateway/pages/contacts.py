@@ -243,7 +243,8 @@ class Contacts:
 
     async def address_page(self, visit: Visit) -> web.StreamResponse:
         if visit.account is None:
-            return go(f"{self._house.prefix}/sign-in?reason={Reason.NO_SESSION.value}")
+            prefix = self._house.prefix
+            return go(f"{prefix}/sign-in?reason={Reason.NO_SESSION.value}&return={prefix}/account/address")
         account = visit.account
         typed = {"address": account.address, "postal_code": account.postal_code, "city": account.city}
         return self._address_form(visit, {name: value or "" for name, value in typed.items()}, {})

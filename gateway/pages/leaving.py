@@ -62,6 +62,7 @@ class Leaving:
                 return web.json_response({"signed_in": False}, status=401)
             return go(f"{self._house.prefix}/sign-in?reason={Reason.SESSION_IDLE.value}")
         await self._house.keeper.touch(session, visit.now)
+        await self._house.changed(session.account)  # the door may hold an older instant for some seconds
         if script:
             ends = min(visit.now + session.lifetimes.idle, session.ends_at)
             return web.json_response(

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from gateway import texts
 from gateway.accounts.account import Account
+from gateway.accounts.mailboxes import Mailboxes
 from gateway.audit import Act, Record
 from gateway.pages.base import Handler, House, Visit, handle
 from gateway.ports import Value
@@ -41,8 +42,9 @@ class Pending:
 class MailProof:
     """Sends the links, knows which waits, and serves their page."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, mailboxes: Mailboxes) -> None:
         self._house = house
+        self._mailboxes = mailboxes
 
     def routes(self) -> list[web.RouteDef]:
         path = self._house.prefix + "/mail/prove"
@@ -129,6 +131,9 @@ class MailProof:
             values["mail"] = address
         await house.register.change(account, now, **values)
         if change and account.mail:
+            await self._mailboxes.settle(account.mail, now)  # who is left may hold the old address alone again (R99)
+            for holder in await self._mailboxes.holders(account.mail):
+                await house.changed(holder)
             notice = texts.mail_changed_notice(mask_mail(address), now, zone=visit.zone)
             house.notices.post(account, notice, "notice", visit.request_id, to=account.mail)
 
