@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gateway.identity import NationalId, Space
+from gateway.identity import Identity, NationalId, Space
 
 
 class Standing(StrEnum):
@@ -67,6 +67,19 @@ class Account:
     charter_at: datetime | None = None
     scopes: tuple[str, ...] = ()
     version: int = 1
+
+    @property
+    def identity(self) -> Identity:
+        """The person as the account knows them, for proofs that bring no identity of their own."""
+        national = self.national_id or NationalId("raw", self.id)
+        return Identity(national, self.family_name, self.given_name, self.profession, self.specialty)
+
+    @property
+    def login(self) -> str:
+        """What the person types, as password managers and applications should file it; empty when there is none."""
+        if self.national_id is not None:
+            return self.national_id.text
+        return self.logins[0].removeprefix("u:") if self.logins else ""
 
     @property
     def awake_at(self) -> datetime:

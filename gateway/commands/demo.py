@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gateway.commands.shared import FAILED
+from gateway.commands.shared import BAD_CONFIGURATION, FAILED
 
 
 @click.command()
@@ -29,6 +29,7 @@ def demo(folder: Path, port_base: int, backend: str | None) -> None:
     from gateway.commands.serve import run_loop
     from gateway.demo.world import DemoError, run
     from gateway.edges import logs
+    from gateway.settings import SettingsError
 
     folder.mkdir(parents=True, exist_ok=True)
     log = (folder / "gateway.log").open("a", encoding="utf-8")
@@ -38,5 +39,8 @@ def demo(folder: Path, port_base: int, backend: str | None) -> None:
     except DemoError as error:
         click.echo(str(error), err=True)
         sys.exit(FAILED)
+    except SettingsError as error:  # the environment speaks for the demo too
+        click.echo("\n".join(error.faults), err=True)
+        sys.exit(BAD_CONFIGURATION)
     finally:
         log.close()

@@ -88,7 +88,7 @@ class AccountPages:
         return visit.page(
             "account",
             account=account,
-            identifier=account.national_id.text if account.national_id else ", ".join(_usernames(account)),
+            identifier=account.login,
             profession=PROFESSIONS.get(profession, profession) or "–",
             specialty=SPECIALTIES.get(specialty, specialty) or "–",
             phone=shown(account.phone) if account.phone else "",
@@ -222,10 +222,6 @@ class AccountPages:
         answer = go("/")
         set_cookie(answer, SESSION, ticket)
         return answer
-
-
-def _usernames(account: Account) -> list[str]:
-    return [one.removeprefix("u:") for one in account.logins]
 
 
 def _means(word: str) -> str:

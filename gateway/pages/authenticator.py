@@ -156,7 +156,7 @@ class AuthenticatorPages:
     ) -> web.Response:
         secret = await self._pending(visit, account, make=True)
         assert secret is not None  # noqa: S101 - made when there is none
-        login = _login(account)
+        login = account.login
         uri = self._authenticators.uri(secret, login)
         return visit.page(
             "authenticator",
@@ -226,10 +226,3 @@ class AuthenticatorPages:
         (raw,) = await self._house.store.read(key)
         if raw is not None:
             await self._house.store.swap(key, raw, None)
-
-
-def _login(account: Account) -> str:
-    """What the application lists the account under."""
-    if account.national_id is not None:
-        return account.national_id.text
-    return account.logins[0].removeprefix("u:") if account.logins else ""

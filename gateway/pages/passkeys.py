@@ -279,15 +279,16 @@ class PasskeyPages:
         return await need_fresh(visit, _ADD, least=Assurance.SUBSTANTIAL)
 
     def _not_added(self, visit: Visit, reason: Reason, said: str, *, why: str = "") -> web.Response:
-        visit.log(reason, 403, why=why)
+        visit.log(reason, 403, **({"why": why} if why else {}))
         again = (f"{self._house.prefix}{_ADD}", "Recommencer", False)
-        return visit.message(
-            "La clé d'accès n'a pas été ajoutée",
-            said,
-            "Si votre appareil l'a gardée, effacez-la de ses réglages avant de recommencer.",
+        return visit.page(
+            "message",
             status=403,
-            actions=[again, self._back()],
-            reason=reason,
+            title="La clé d'accès n'a pas été ajoutée",
+            lines=(said, "Si votre appareil l'a gardée, effacez-la de ses réglages avant de recommencer."),
+            actions=[SimpleNamespace(url=url, label=label, post=post) for url, label, post in (again, self._back())],
+            reference=visit.reference,
+            typed=(),
         )
 
     def _full(self, visit: Visit) -> web.Response:

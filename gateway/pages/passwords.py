@@ -14,7 +14,7 @@ from gateway import texts
 from gateway.accounts.account import Account
 from gateway.accounts.password import TooBusy
 from gateway.audit import Act, Record
-from gateway.identity import Assurance, Identity
+from gateway.identity import Assurance
 from gateway.pages.arrival import is_fresh
 from gateway.pages.base import Handler, House, Visit, go, handle
 from gateway.pages.journey import safe_return
@@ -29,8 +29,7 @@ _CHANGED = "Votre compte a changé entre-temps dans un autre onglet. Recommencez
 def new_password_faults(house: House, fields: Mapping[str, str], account: Account) -> list[str]:
     """Messages for a new password typed twice, for somebody who has an account (R14–R16)."""
     password = fields.get("password", "")
-    who = Identity(account.national_id, account.family_name, account.given_name)
-    wrong = password_faults(house, password, who, account.mail or "")
+    wrong = password_faults(house, password, account.identity, account.mail or "")
     if fields.get("repeat_password", "") != password:
         wrong.append("Les deux mots de passe sont différents.")
     return wrong
@@ -76,7 +75,7 @@ class PasswordPages:
             fresh=is_fresh(visit, Assurance.SUBSTANTIAL) and not renew,
             renew=renew,
             back=back,
-            login=_login(visit.account),
+            login=visit.account.login if visit.account else "",
             faults=faults or [],
         )
 
@@ -155,10 +154,3 @@ class PasswordPages:
             return self._form(visit, renew=renew, back=back, faults=[_CHANGED], status=409)
         await house.keeper.close_all(account.id, visit.now, keep=session.digest)
         return go(back if renew else f"{house.prefix}/account?said=password")
-
-
-def _login(account: Account | None) -> str:
-    """What a password manager should file the password under."""
-    if account is None or not account.logins:
-        return ""
-    return account.national_id.text if account.national_id else account.logins[0].removeprefix("u:")

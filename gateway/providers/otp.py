@@ -19,7 +19,7 @@ from typing import Protocol
 
 from gateway.accounts.account import Account, Origin
 from gateway.accounts.password import Passwords, TooBusy
-from gateway.identity import Assurance, Identity, Login, Method, NationalId, Proof
+from gateway.identity import Assurance, Login, Method, Proof
 from gateway.policy.throttle import Pace
 from gateway.providers.base import Attempt, Form, Rejected, Reply
 from gateway.providers.codes import CodePolicy, Codes, is_nobody
@@ -209,11 +209,4 @@ class PasswordAndCode:
     def _proof(
         self, account: Account, method: Method, assurance: Assurance, now: datetime, evidence: Mapping[str, str]
     ) -> Proof:
-        identity = Identity(
-            account.national_id or NationalId("raw", account.id),
-            account.family_name,
-            account.given_name,
-            account.profession,
-            account.specialty,
-        )
-        return Proof(identity, method, assurance, now, evidence={"account": account.id, **evidence})
+        return Proof(account.identity, method, assurance, now, evidence={"account": account.id, **evidence})

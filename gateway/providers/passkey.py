@@ -50,7 +50,7 @@ from webauthn.helpers.structs import (
 
 from gateway.accounts.account import Account
 from gateway.accounts.passkeys import NewPasskey, Passkey, clean_name, reference_of
-from gateway.identity import Assurance, Identity, Method, NationalId, Proof
+from gateway.identity import Assurance, Method, Proof
 from gateway.ports import Ambient
 from gateway.providers.base import Attempt, Form, Rejected, Reply
 from gateway.reasons import Reason
@@ -184,7 +184,7 @@ class Passkeys:
         if not await self._register.used(passkey.id, passkey.sign_count, new, now):
             return _refused("counter")
         evidence = {"account": account.id, "credential": reference_of(passkey.id)[:8]}
-        return Proof(_identity(account), Method.PASSKEY, Assurance.TRANSITION, now, evidence=evidence)
+        return Proof(account.identity, Method.PASSKEY, Assurance.TRANSITION, now, evidence=evidence)
 
     # Adding one
 
@@ -285,13 +285,3 @@ def _refused(why: str) -> Rejected:
 def _word(error: Exception) -> str:
     said = str(error)
     return next((word for mark, word in _WORDS if mark in said), "malformed")
-
-
-def _identity(account: Account) -> Identity:
-    return Identity(
-        account.national_id or NationalId("raw", account.id),
-        account.family_name,
-        account.given_name,
-        account.profession,
-        account.specialty,
-    )

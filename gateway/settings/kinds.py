@@ -23,6 +23,15 @@ def processes(value: Any) -> Any:
     return len(os.sched_getaffinity(0)) if value == "auto" else value
 
 
+def is_address(host: str) -> bool:
+    """Whether a host is written as an IP address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def is_loopback(host: str) -> bool:
     if host in LOOPBACK:
         return True
@@ -64,7 +73,10 @@ def _origin(text: str) -> str:
     parts = urlsplit(_tls_address(text))
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise ValueError("an origin has no path")
-    return f"{parts.scheme}://{parts.netloc}"
+    # As browsers write it (RFC 6454 §4): what Origin headers and passkeys say is compared letter by letter.
+    usual = {"https": 443, "http": 80}[parts.scheme]
+    host = parts.netloc.lower().removesuffix(f":{usual}")
+    return f"{parts.scheme}://{host}"
 
 
 def _listen_address(text: str) -> str:

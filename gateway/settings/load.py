@@ -11,10 +11,12 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from gateway.settings.kinds import is_address
 from gateway.settings.model import Settings
 from gateway.settings.secret import Secret
 
@@ -195,6 +197,8 @@ def _together(settings: Settings) -> list[str]:
         faults.append("smtp: needed to send codes by mail (methods include password)")
     if "sms" in settings.otp.channels and settings.sms.sender == "none":
         faults.append("sms.sender: needed because otp.channels includes sms")
+    if "passkey" in methods and is_address(urlsplit(settings.gateway.public_url).hostname or ""):
+        faults.append("methods: passkeys need a host name in gateway.public_url, not an address")
     if settings.session.idle > settings.session.absolute:
         faults.append("session.idle: longer than session.absolute")
     if (

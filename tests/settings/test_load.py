@@ -136,3 +136,35 @@ def test_every_key_stands_in_the_documented_file() -> None:
 
     walk(Settings, "")
     assert repr(Secret("x")) == "Secret(***)"
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("https://VT.Test", "https://vt.test"),
+        ("https://vt.test:443/", "https://vt.test"),
+        ("https://vt.test:8443", "https://vt.test:8443"),
+        ("http://localhost:80", "http://localhost"),
+    ],
+)
+def test_origins_are_kept_as_browsers_write_them(tmp_path: Path, typed: str, kept: str) -> None:
+    """Capitals and the usual port go, because what browsers say of their origin is compared letter by letter."""
+    path = tmp_path / "gateway.toml"
+    path.write_text(SMALL.replace("https://vt.test", typed))
+    assert load(path).gateway.public_url == kept
+
+
+def test_passkeys_need_a_host_name(tmp_path: Path) -> None:
+    """A public address that is a number cannot have passkeys, and the start says so."""
+    text = SMALL.replace("https://vt.test", "https://127.0.0.1:8443") + '[methods]\nliberal = ["passkey", "password"]\n'
+    (fault,) = faults(tmp_path, text)
+    assert "passkeys need a host name" in fault
+
+
+def test_r148_a_longer_retention_needs_its_reason(tmp_path: Path) -> None:
+    """More than a year of traces is refused without a reason, and more than three never."""
+    assert faults(tmp_path, SMALL + "[log]\nretention_days = 700\n")
+    assert not faults(
+        tmp_path, SMALL + '[log]\nretention_days = 700\nretention_reason = "contrôle interne documenté"\n'
+    )
+    assert faults(tmp_path, SMALL + '[log]\nretention_days = 1096\nretention_reason = "x"\n')
