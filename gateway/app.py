@@ -184,7 +184,7 @@ class Gateway:
         self._stack.push_async_callback(household.close)
         household.start()
         await self._open_door(household, gate, pinned)
-        await self._open_management()
+        await self._open_management(household, journal)
         self._background(desk, gate)
         _log.info("serving", public=settings.listen.public.address, url=settings.gateway.public_url)
 
@@ -376,10 +376,17 @@ class Gateway:
             raise StartError(f"listen.card.address: {listener.address}: {error.strerror}") from error
         door.adopt(server)
 
-    async def _open_management(self) -> None:
+    async def _open_management(self, household: Household, journal: Journal) -> None:
         host, port = address(self.settings.listen.management.address)
         registry = CollectorRegistry(auto_describe=False)
         registry.register(ops.DoorMetrics(self.door.meters, self.door.flush, self._list_ages))
+        registry.register(
+            ops.HouseMetrics(
+                journal.acts,
+                lambda: (household.notices.sent, household.notices.lost),
+                lambda: (household.jobs.done, household.jobs.failed),
+            )
+        )
         app = ops.make_app(self._checks(), registry)
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await runner.setup()

@@ -95,3 +95,30 @@ class DoorMetrics:
                 family.add_metric([name], age)
             found.append(family)
         return found
+
+
+class HouseMetrics:
+    """What happened in the pages and behind them: acts by reason (both closed lists), notices, jobs."""
+
+    def __init__(
+        self,
+        acts: Mapping[tuple[str, str], int],
+        notices: Callable[[], tuple[int, int]],
+        jobs: Callable[[], tuple[Mapping[str, int], Mapping[str, int]]],
+    ) -> None:
+        self._acts = acts
+        self._notices = notices
+        self._jobs = jobs
+
+    def collect(self) -> list[Metric]:
+        acts = CounterMetricFamily("vtgw_acts", "Acts written down", labels=["act", "reason"])
+        for (act, reason), count in self._acts.items():
+            acts.add_metric([act, reason], count)
+        notices = CounterMetricFamily("vtgw_notices", "Mails sent in the background", labels=["outcome"])
+        for outcome, count in zip(("sent", "lost"), self._notices(), strict=True):
+            notices.add_metric([outcome], count)
+        jobs = CounterMetricFamily("vtgw_jobs", "Jobs this worker did", labels=["job", "outcome"])
+        for outcome, counts in zip(("done", "failed"), self._jobs(), strict=True):
+            for name, count in counts.items():
+                jobs.add_metric([name, outcome], count)
+        return [acts, notices, jobs]

@@ -22,6 +22,7 @@ def check(config: Path, as_json: bool) -> None:
     Example:
       vt-gateway check --config gateway.toml
     """
+    from gateway.deployment import StartError, regions
     from gateway.edges.keys import FileSigner
     from gateway.edges.tls import client_context, public_context
     from gateway.providers.certificates import trust_of
@@ -63,6 +64,10 @@ def check(config: Path, as_json: bool) -> None:
                 client_context(settings.psc.ca)
             except (OSError, ValueError) as error:
                 faults.append(f"{config}: psc.ca: {error}")
+        try:
+            regions(settings)
+        except StartError as error:
+            faults.append(f"{config}: {error}")
     if as_json:
         click.echo(json.dumps(faults, ensure_ascii=False))
     else:

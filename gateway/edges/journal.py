@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import structlog
 
@@ -17,6 +18,7 @@ class Journal:
 
     def __init__(self, records: Records) -> None:
         self._records = records
+        self.acts: Counter[tuple[str, str]] = Counter()  # by act and reason, since the start; for the metrics
 
     async def record(self, record: Record) -> None:
         await self._records.write(
@@ -34,6 +36,7 @@ class Journal:
                 },
             )
         )
+        self.acts[record.act.value, record.reason.value if record.reason else ""] += 1
         _log.info(
             record.act.value,
             account=record.account,

@@ -110,7 +110,7 @@ class MailProof:
             return visit.message("Votre compte vient de changer", "Ouvrez le lien une nouvelle fois.", status=409)
         await house.changed(account.id)
         there = f"{house.prefix}/account" if visit.session else f"{house.prefix}/sign-in"
-        label = "Revenir à « Mon compte »" if visit.session else "Se connecter"
+        label = "Revenir à «\u00a0Mon compte\u00a0»" if visit.session else "Se connecter"
         return visit.message(
             "Votre adresse est confirmée",
             "Les codes de connexion et les avis de votre compte y seront envoyés.",
@@ -151,7 +151,8 @@ class MailProof:
         where = "account" if visit.session else "sign-in"
         return visit.message(
             "Ce lien n'est plus valable",
-            "Il a déjà servi, a expiré, ou un lien plus récent a été demandé. « Mon compte » permet d'en recevoir un autre.",
+            "Il a déjà servi, a expiré, ou un lien plus récent a été demandé.",
+            "«\u00a0Mon compte\u00a0» permet d'en recevoir un autre.",
             status=403,
             actions=[(f"{self._house.prefix}/{where}", "Mon compte", False)],
             reason=Reason.LINK_EXPIRED,

@@ -46,7 +46,7 @@ _MISSING = "Ce champ est obligatoire."
 _GENERIC = "Cette adresse semble partagée. Indiquez une adresse personnelle."
 GENERIC_WARNING = (
     "Votre adresse de messagerie semble être lue par plusieurs personnes. Les codes de connexion y arriveront\u00a0: "
-    "une adresse personnelle est préférable. Vous pouvez la changer sous « Mon compte »."
+    "une adresse personnelle est préférable. Vous pouvez la changer sous «\u00a0Mon compte\u00a0»."
 )
 _POSTAL = ("address", "postal_code", "city")
 
@@ -117,7 +117,7 @@ class Registration:
     def _expired(self, visit: Visit, typed: Mapping[str, str] | None = None) -> web.Response:
         return visit.message(
             "Votre inscription a attendu trop longtemps",
-            "Connectez-vous de nouveau par carte CPS ou e-CPS : ce que vous aviez validé est gardé un jour.",
+            "Connectez-vous de nouveau par carte CPS ou e-CPS\u00a0: ce que vous aviez validé est gardé un jour.",
             status=403,
             actions=[(f"{self._house.prefix}/sign-in", "Se connecter", False)],
             reason=Reason.REGISTRATION_EXPIRED,

@@ -45,7 +45,7 @@ _NO_CODE = {
         "Confirmez d'abord votre adresse",
         "Un message contenant un lien de confirmation vous a été envoyé à la création du compte. Ouvrez ce lien, puis "
         "recommencez.",
-        "Sans ce message, connectez-vous par carte CPS ou e-CPS\u00a0: « Mon compte » permet d'en recevoir un autre.",
+        "Sans ce message, connectez-vous par carte CPS ou e-CPS\u00a0: «\u00a0Mon compte\u00a0» permet d'en recevoir un autre.",
     ),
     Reason.MAIL_SHARED: (
         "Cette adresse est utilisée par plusieurs comptes",
