@@ -155,6 +155,9 @@ class Answers:
 
 
 def reference_of(request_id: str) -> str:
-    """The short reference a user reads to the assistance: eight characters of the request id, in two groups."""
-    short = "".join(character for character in request_id.upper() if character.isalnum())[:8]
+    """The short reference a user reads to the assistance: the last eight characters of the request id, in two groups.
+
+    The last, because the first are the same for all requests of one process.
+    """
+    short = "".join(character for character in request_id.upper() if character.isalnum())[-8:]
     return f"{short[:4]}-{short[4:]}"

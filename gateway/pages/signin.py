@@ -207,7 +207,7 @@ class SignIn:
         assert isinstance(outcome, Rejected)  # noqa: S101 - the code's only other outcome
         status, problem = (429, TOO_MANY) if outcome.reason is Reason.TOO_MANY_ATTEMPTS else (401, WRONG_CODE)
         visit.log(outcome.reason, status)
-        return await self._code_form(visit, attempt, status=status, problem=problem, expired=True)
+        return await self._code_form(visit, attempt, status=status, problem=problem)
 
     async def resend(self, visit: Visit) -> web.StreamResponse:
         fields = await visit.form()

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from gateway.answer import reference_of
 from gateway.ports import Ambient
 from gateway.proxy.limits import AccessEvent
 
@@ -51,6 +52,8 @@ class AccessLog:
             if outcome is None:
                 parts = [_quote(one) for one in (backend, session and session[:12], reason and reason.value)]
                 outcome = known[where] = '"status":{},"backend":{},"session":{},"reason":{}'.format(status, *parts)
+            if reason is not None:  # what the person was shown (R155)
+                outcome = f'{outcome},"reference":"{reference_of(ident)}"'
             lines.append(
                 f'{{"event":"request","timestamp":"{stamp}","id":"{ident}",{who},{outcome},'
                 f'"sent":{sent},"received":{received},"us":{int(seconds * 1000000)}}}\n'

@@ -29,4 +29,5 @@ def test_g1_lines_are_json_in_order_and_nothing_forges_one() -> None:
         "path": "/x", "status": 200, "backend": "vt", "session": "a" * 12, "reason": None, "sent": 10, "received": 2, "us": 1500,
     }  # fmt: skip
     assert (lines[1]["path"], lines[1]["reason"]) == (odd, "backend-down")
+    assert (lines[1]["reference"], "reference" in lines[2]) == ("0000-0002", False)  # what the page showed (R155)
     assert lines[2]["timestamp"] == "2026-03-01T12:00:00.000Z"

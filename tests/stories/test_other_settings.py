@@ -171,6 +171,47 @@ def test_r60_r154_an_old_password_and_the_hour_of_la_reunion(strict: Demo) -> No
     assert done.url.endswith(DEEP)
 
 
+def test_r4_r89_a_weak_session_is_asked_for_more(strict: Demo) -> None:
+    """A doctor signed in by password alone, whose establishment is switched on meanwhile: requests are challenged, and
+    changing to the médecin libéral space asks for a code first, then happens with a new ticket."""
+    with closing(sqlite3.connect(strict.folder / "state/records.db")) as records:
+        records.execute("INSERT INTO memberships VALUES ('acc_dr-rousseau', 'ch-exemple', '2026-01-01 00:00:00')")
+        records.commit()
+    visitor = Visitor(strict)
+    account = strict.person("dr-rousseau")["account"]
+    visitor.get(DEEP)
+    visitor.submit("/sign-in/password", identifier=account["identifier"], password=account["password"], shared="")
+    if "doit être changé" in visitor.last.text:
+        renewed = account["password"] + "-3"
+        visitor.submit("/password/renew", current=account["password"], password=renewed, repeat_password=renewed)
+    assert headers_of(strict.requests()[-1])["x-vt-assurance"] == "password"
+    with closing(sqlite3.connect(strict.folder / "state/records.db")) as records:
+        records.execute(
+            "INSERT INTO switches VALUES ('swi_x', 'ch-exemple', 'strong', '2026-01-01 00:00:00', 'essai', 'test', NULL,"
+            " '2026-01-01 00:00:00')"
+        )
+        records.execute("UPDATE switches SET effective_from = '2025-01-01 00:00:00' WHERE id = 'swi_ch-exemple'")
+        records.commit()
+    deadline = time.monotonic() + 15
+    while visitor.get(DEEP).url.endswith(DEEP):
+        assert time.monotonic() < deadline, "the switch is not seen"
+        time.sleep(0.2)
+    assert "reason=level-too-low" in visitor.last.url
+    before = visitor.cookies[SESSION]
+    visitor.get("/_gateway/account")
+    form = next(one for one in visitor.last.forms if one.action.endswith("/account/space"))
+    asked = visitor.submit("/account/space")
+    assert form.fields["space"] == "liberal"
+    assert "Confirmez que c'est bien vous" in asked.text
+    strict.forget()
+    visitor.submit("/step-up", channel="mail")
+    visitor.submit("/sign-in/code", code=strict.code("nadia.rousseau@example.test"))
+    assert visitor.cookies[SESSION] != before
+    visitor.get(DEEP)
+    seen = headers_of(strict.requests()[-1])
+    assert (seen["x-vt-space"], seen["x-vt-assurance"]) == ("liberal", "transition")
+
+
 def test_r97_warnings_before_sleep(strict: Demo) -> None:
     """Thirty and seven days before the end of a year without sign-in a mail warns, once each."""
     strict.forget()
@@ -180,7 +221,7 @@ def test_r97_warnings_before_sleep(strict: Demo) -> None:
         today = day
         deadline = time.monotonic() + 15
         while time.monotonic() < deadline:
-            found = list(strict.console("GET", "/mails?to=nadia.rousseau@example.test"))
+            found = list(strict.console("GET", "/mails?to=paul.leroy@example.test"))
             if len(found) >= expected:
                 break
             time.sleep(0.2)
