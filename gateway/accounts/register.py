@@ -202,7 +202,12 @@ class Register:
         return replace(account, charter_version=charter, charter_at=now, version=account.version + 1)
 
     async def signed_in(self, account: Account, proof: Proof, space: Space, address: str, now: datetime) -> Account:
-        """Write the sign-in: refreshes names and codes from a strong proof (R11, R41) and links new aliases (R57)."""
+        """Write the sign-in: refreshes names and codes from a strong proof (R11, R41) and links new aliases (R57).
+
+        What it sets comes from the proof and from nothing that was read, so that twenty at once do not wait for each
+        other's version. Raises ``Stale`` when the account was closed meanwhile, ``Taken`` when another sign-in linked
+        the same alias at this instant.
+        """
         identity = proof.identity
         values: dict[str, Value] = {"last_sign_in_at": now, "last_method": proof.method.value, "warned_at": None}
         changes: list[Change] = []
@@ -229,8 +234,8 @@ class Register:
         changes.append(
             Update(
                 "accounts",
-                {**values, "updated_at": now, "version": account.version + 1},
-                {"id": account.id, "version": account.version, "closed_at": None},
+                {**values, "updated_at": now},
+                {"id": account.id, "closed_at": None},
             )
         )
         changes.append(

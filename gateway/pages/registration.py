@@ -98,21 +98,16 @@ class Registration:
 
     # What waits
 
-    async def _pending(self, visit: Visit) -> tuple[str, dict[str, Any]] | None:
+    async def _pending(self, visit: Visit) -> dict[str, Any] | None:
         """The registration of this browser, while its proof is fresh enough (R22)."""
         if visit.browser is None:
             return None
-        (who,) = await self._house.store.read(f"registering:{visit.browser}")
-        if who is None:
-            return None
-        idnat = who.decode()
-        (raw,) = await self._house.store.read(f"registration:{idnat}")
+        (raw,) = await self._house.store.read(_key(visit))
         if raw is None:
             return None
         record: dict[str, Any] = json.loads(raw)
         proved = datetime.fromtimestamp(record["proved"], UTC)
-        fresh = timedelta(0) <= visit.now - proved < self._house.proof_life
-        return (idnat, record) if fresh and record["browser"] == visit.browser else None
+        return record if timedelta(0) <= visit.now - proved < self._house.proof_life else None
 
     def _expired(self, visit: Visit, typed: Mapping[str, str] | None = None) -> web.Response:
         return visit.message(
@@ -130,7 +125,7 @@ class Registration:
         pending = await self._pending(visit)
         if pending is None:
             return go("/") if visit.session is not None else self._expired(visit)
-        return self._form(visit, decode_proof(pending[1]["proof"]), {}, {})
+        return self._form(visit, decode_proof(pending["proof"]), {}, {})
 
     def _form(
         self,
@@ -161,8 +156,7 @@ class Registration:
         pending = await self._pending(visit)
         if pending is None:
             return go("/") if visit.session is not None else self._expired(visit, fields)
-        idnat, record = pending
-        proof = decode_proof(record["proof"])
+        proof = decode_proof(pending["proof"])
         if fields.get("find"):  # « Chercher la ville », without script
             return await self._find_town(visit, proof, fields)
         wrong = await self._faults(fields, proof.identity)
@@ -170,14 +164,15 @@ class Registration:
             visit.log(Reason.BAD_INPUT, 422, fields=",".join(sorted(wrong)))
             return self._form(visit, proof, fields, wrong, 422)
         hashed = await self._house.passwords.hash(fields["password"])
-        record["particulars"] = {
+        pending["particulars"] = {
             "mail": fields["email"].strip(),
             "password_hash": hashed,
             "phone": telephone(fields.get("phone", "")),
             **{name: plain_line(fields.get(name)) for name in _POSTAL},
         }
-        record["kept"] = visit.now.timestamp()
-        await self._house.store.write(f"registration:{idnat}", json.dumps(record).encode(), self._house.form_life)
+        store, life = self._house.store, self._house.form_life
+        await store.write(_key(visit), json.dumps(pending).encode(), life)
+        await store.write(_form_of(proof), json.dumps(pending["particulars"]).encode(), life)
         return go(f"{self._house.prefix}/charter")
 
     async def _find_town(self, visit: Visit, proof: Proof, fields: dict[str, str]) -> web.Response:
@@ -246,7 +241,7 @@ class Registration:
             asked = visit.account.charter_version != self._house.charter.stamp
             return self._charter(visit, ask=asked, back=back)
         pending = await self._pending(visit)
-        particulars = pending[1]["particulars"] if pending else None
+        particulars = pending["particulars"] if pending else None
         shared = particulars is not None and generic_mailbox(self._house, particulars["mail"])
         return self._charter(visit, ask=particulars is not None, back=back, warning=GENERIC_WARNING if shared else "")
 
@@ -255,14 +250,14 @@ class Registration:
         back = safe_return(fields.get("return"), self._house.prefix)
         accepted = fields.get("accept", "") not in ("", "0", "false", "off")
         pending = await self._pending(visit) if visit.account is None else None
-        if visit.account is None and (pending is None or not pending[1]["particulars"]):
+        if visit.account is None and (pending is None or not pending["particulars"]):
             return self._expired(visit)
         if not accepted:  # R26: checked here, whatever the page did
             visit.log(Reason.CHARTER_MISSING, 422)
             problem = "Cochez la case pour accepter les conditions."
             return self._charter(visit, ask=True, back=back, problem=problem, status=422)
         if pending is not None:
-            return await self._create(visit, *pending)
+            return await self._create(visit, pending)
         return await self._accept_again(visit, back)
 
     async def _accept_again(self, visit: Visit, back: str) -> web.Response:
@@ -279,7 +274,7 @@ class Registration:
         await self._house.changed(account.id)
         return go(back)
 
-    async def _create(self, visit: Visit, idnat: str, record: dict[str, Any]) -> web.Response:
+    async def _create(self, visit: Visit, record: dict[str, Any]) -> web.Response:
         house = self._house
         proof, space = decode_proof(record["proof"]), Space(record["space"])
         stamp = house.charter.stamp
@@ -301,6 +296,7 @@ class Registration:
             visit.log(Reason.MAIL_TAKEN, 422)
             kept: dict[str, str | None] = record["particulars"]
             typed = {name: kept.get(name) or "" for name in ("phone", *_POSTAL)} | {"email": kept["mail"] or ""}
+            await self._forget_form(visit, proof, record)
             return self._form(visit, proof, typed, {"email": [TAKEN]}, 422)
         if record["hint"]:
             hint = house.unseal(record["hint"])
@@ -315,11 +311,30 @@ class Registration:
         )
         answer = await open_session(visit, account, proof, attempt)
         # Last, so that a second click still finds its way to the same account (R23).
-        (raw,) = await house.store.read(f"registration:{idnat}")
-        if raw is not None:
-            done = json.dumps({**record, "particulars": record["particulars"], "done": True}).encode()
-            await house.store.swap(f"registration:{idnat}", raw, done, timedelta(minutes=2))
+        for key, left in ((_key(visit), json.dumps({**record, "done": True}).encode()), (_form_of(proof), None)):
+            (raw,) = await house.store.read(key)
+            if raw is not None:
+                await house.store.swap(key, raw, left, timedelta(minutes=2))
         return answer
+
+    async def _forget_form(self, visit: Visit, proof: Proof, record: dict[str, Any]) -> None:
+        """A form that cannot become an account begins anew, here and at the next sign-in."""
+        store = self._house.store
+        fresh = json.dumps({**record, "particulars": None}).encode()
+        await store.write(_key(visit), fresh, self._house.form_life)
+        (raw,) = await store.read(_form_of(proof))
+        if raw is not None:
+            await store.swap(_form_of(proof), raw, None)
+
+
+def _key(visit: Visit) -> str:
+    return f"registration:{visit.browser_id()}"
+
+
+def _form_of(proof: Proof) -> str:
+    """Where the filled form of a person is kept, to be resumed in any browser."""
+    assert proof.identity.id is not None  # noqa: S101 - nobody registers without one
+    return f"registered-form:{proof.identity.id.text}"
 
 
 def _with_hint(proof: Proof, hint: str) -> Proof:

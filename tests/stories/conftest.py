@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -29,22 +31,16 @@ def free_base() -> int:
     raise AssertionError("no free ports")
 
 
-@pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    folder = tmp_path_factory.mktemp("demo")
-    line = [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-m",
-        "gateway",
-        "demo",
-        "--dir",
-        str(folder),
-        "--port-base",
-        str(free_base()),
-    ]
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+@contextmanager
+def running(folder: Path, **settings: str) -> Iterator[Demo]:
+    """A demo world in this folder, started as a person starts it; ``settings`` are environment variables."""
+    line = [sys.executable, "-W", "ignore", "-m", "gateway", "demo", "--dir", str(folder)]
+    process = subprocess.Popen(
+        [*line, "--port-base", str(free_base())],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **settings},
+    )
     deadline = time.monotonic() + 60
     while not (folder / "demo.json").exists():
         assert process.poll() is None, process.stdout and process.stdout.read().decode()
@@ -56,6 +52,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     assert process.stdout is not None
     process.stdout.close()
     assert not (folder / "demo.json").exists()
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with running(tmp_path_factory.mktemp("demo")) as demo:
+        yield demo
 
 
 @pytest.fixture

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
-from tests.stories.conftest import free_base
+from tests.stories.conftest import running
 from tests.stories.ways import DEEP, PASSWORD, by_card, by_password, headers_of
 from tests.visitor import Demo, Visitor
 
@@ -33,24 +29,8 @@ OTHER = {
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A world of its own with the settings above."""
-    folder = tmp_path_factory.mktemp("strict")
-    line = [sys.executable, "-W", "ignore", "-m", "gateway", "demo", "--dir", str(folder)]
-    process = subprocess.Popen(
-        [*line, "--port-base", str(free_base())],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, **OTHER},
-    )
-    deadline = time.monotonic() + 60
-    while not (folder / "demo.json").exists():
-        assert process.poll() is None, process.stdout and process.stdout.read().decode()
-        assert time.monotonic() < deadline, "the demo does not start"
-        time.sleep(0.1)
-    yield Demo(folder)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
-    assert process.stdout is not None
-    process.stdout.close()
+    with running(tmp_path_factory.mktemp("strict"), **OTHER) as demo:
+        yield demo
 
 
 def test_r27_a_new_charter_is_asked_once(strict: Demo) -> None:
