@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 from gateway.assertion import Audience
 from gateway.edges.tls import client_context
 from gateway.identity import Space
-from gateway.pages.base import Charter
 from gateway.pages.help import HelpFacts
+from gateway.pages.house import Charter
 from gateway.pages.regions import Contact, Links, Region, Regions, logo_of, theme_of
 from gateway.policy.routes import Route, RouteClass, RouteTable
 from gateway.policy.throttle import Pace

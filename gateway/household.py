@@ -31,12 +31,13 @@ from gateway.notices import Notices
 from gateway.pages.account import AccountPages
 from gateway.pages.app import Pages, make_app
 from gateway.pages.authenticator import AuthenticatorPages
-from gateway.pages.base import Charter, House, SignOutElsewhere, frame
+from gateway.pages.base import frame
 from gateway.pages.closing import Closing
 from gateway.pages.contacts import Contacts
 from gateway.pages.entrance import Entrance
 from gateway.pages.forgotten import ForgottenPassword
 from gateway.pages.help import HelpPages
+from gateway.pages.house import Charter, House, SignOutElsewhere
 from gateway.pages.leaving import Leaving
 from gateway.pages.passkeys import PasskeyPages
 from gateway.pages.passwords import PasswordPages

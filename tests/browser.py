@@ -1,8 +1,7 @@
 """A person in front of a real Chromium: what they see, press and type; a card in the reader; a mailbox; a passkey.
 
-Nothing is pretended to the browser. The demo's authority is trusted and a card's certificate is offered through the NSS
-database of a home of its own, as Chromium does on a workstation; a card « inserted » is a certificate imported there, a
-card taken out is one deleted. Everything is found by the words people read, never by markup.
+Everything is found by the words people read, never by markup. The browser itself, and the card in its reader, are in
+``tests.workstation``.
 
 A ``Person`` works in one of three ways: with the mouse, with the keyboard alone, or with scripts turned off. The same
 story is told in all three. What no page may ever do is written down in ``Person.faults``: an error in the console (a
@@ -12,24 +11,16 @@ violation of the content policy is one), an accident in a script, a request that
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import enum
-import json
 import os
 import re
-import shutil
-import subprocess
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_pem_private_key, pkcs12
 from playwright.async_api import (
-    Browser,
     BrowserContext,
     CDPSession,
     ConsoleMessage,
@@ -37,39 +28,16 @@ from playwright.async_api import (
     Page,
     Request,
     Response,
-    async_playwright,
     expect,
 )
 
-from tests.servers import program
 from tests.visitor import Demo
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOTS = ROOT / "docs" / "pages"
 _AXE = ROOT / "tests" / "node" / "node_modules" / "axe-core" / "axe.min.js"
-# Nothing but the pages: no calls home, no QUIC; the sandbox cannot be had as root.
-_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--lang=fr-FR",
-    "--font-render-hinting=none",
-]
 DESK, PHONE, NARROW = (1280, 900), (390, 844), (320, 844)  # WCAG 1.4.10: 320 px is 1280 px at 400 %
-# The face of the pictures, wherever they are made: nearest to what a workstation shows (Debian's fonts-open-sans).
-_FACE = "".join(
-    f"""<match target="pattern"><test name="family"><string>{name}</string></test>
-<edit name="family" mode="prepend_first" binding="strong"><string>Open Sans</string></edit></match>"""
-    for name in ("system-ui", "sans", "sans-serif")
-)
-_FONTS = f"""<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
-<include ignore_missing="yes">/etc/fonts/fonts.conf</include>{_FACE}</fontconfig>
-"""
-_PATIENCE = 10_000  # milliseconds
+PATIENCE = 10_000  # milliseconds
 _STEPS = 120  # presses of Tab before somebody gives up
 _CONTROLS = ("button", "link")
 _CODE = r"(?<!\d)\d{3}[ \u00a0\u202f]?\d{3}(?!\d)"
@@ -83,77 +51,19 @@ class Way(enum.Enum):
     NO_SCRIPT = "no-script"
 
 
-class CardReader:
-    """The reader of the workstation: holds one card or none, while the browser runs."""
+class Desk(Protocol):
+    """Where a person sits: the demo in front of them, the card reader beside."""
 
-    def __init__(self, demo: Demo, database: str) -> None:
-        self._demo = demo
-        self._database = database
-        self._inside: str | None = None
-
-    def insert(self, certificate: str, key: str) -> None:
-        """Put in the card made of these files of the demo's folder."""
-        self.remove()
-        pem = (self._demo.folder / certificate).read_bytes()
-        secret = load_pem_private_key((self._demo.folder / key).read_bytes(), None)
-        name = f"card-{time.monotonic_ns()}"
-        bundle = pkcs12.serialize_key_and_certificates(
-            name.encode(),
-            secret,  # type: ignore[arg-type] # cards hold RSA or EC keys
-            x509.load_pem_x509_certificate(pem),
-            None,
-            BestAvailableEncryption(b"1234"),
-        )
-        with tempfile.NamedTemporaryFile(suffix=".p12") as file:
-            file.write(bundle)
-            file.flush()
-            _nss("pk12util", "-i", file.name, "-d", self._database, "-W", "1234", "-K", "")
-        self._inside = name
-
-    def insert_card_of(self, key: str) -> None:
-        card = self._demo.person(key)["cards"][0]
-        self.insert(card["cert"], card["key"])
-
-    def remove(self) -> None:
-        if self._inside is not None:
-            _nss("certutil", "-F", "-d", self._database, "-n", self._inside)
-            self._inside = None
-
-
-class Chromium:
-    """One browser process for all stories; each person has a profile of their own in it."""
-
-    def __init__(self, browser: Browser, demo: Demo, reader: CardReader) -> None:
-        self.browser = browser
-        self.demo = demo
-        self.reader = reader
-
-    @contextlib.asynccontextmanager
-    async def person(self, way: Way = Way.MOUSE, **options: Any) -> AsyncIterator[Person]:
-        """Somebody new: no cookie, no history. ``options`` are those of a Playwright context."""
-        settings: dict[str, Any] = {
-            "java_script_enabled": way is not Way.NO_SCRIPT,
-            "viewport": _size(DESK),
-            "locale": "fr-FR",
-            "timezone_id": "Europe/Paris",
-            "reduced_motion": "reduce",
-            "ignore_https_errors": False,
-        }
-        context = await self.browser.new_context(**(settings | options))
-        context.set_default_timeout(_PATIENCE)
-        try:
-            person = Person(self, context, await context.new_page(), way)
-            yield person
-        finally:
-            await context.close()
+    demo: Demo
+    reader: Any
 
 
 class Person:
     """What somebody does and sees. All waiting is waiting for what is expected, at most ten seconds."""
 
-    def __init__(self, chromium: Chromium, context: BrowserContext, page: Page, way: Way) -> None:
-        self.demo = chromium.demo
-        self.reader = chromium.reader
+    def __init__(self, desk: Desk, context: BrowserContext, page: Page, way: Way) -> None:
+        self.demo = desk.demo
+        self.reader = desk.reader
         self.context = context
         self.page = page
         self.way = way
@@ -197,19 +107,19 @@ class Person:
     async def sees(self, *texts: str) -> None:
         """Each text is visible on the page."""
         for text in texts:
-            await expect(self.page.get_by_text(_spoken(text)).first).to_be_visible(timeout=_PATIENCE)
+            await expect(self.page.get_by_text(_spoken(text)).first).to_be_visible(timeout=PATIENCE)
 
     async def sees_nothing_of(self, *texts: str) -> None:
         for text in texts:
-            await expect(self.page.get_by_text(_spoken(text))).to_have_count(0, timeout=_PATIENCE)
+            await expect(self.page.get_by_text(_spoken(text))).to_have_count(0, timeout=PATIENCE)
 
     async def stands_under(self, heading: str) -> None:
         """The page's main heading reads so."""
-        await expect(self.page.get_by_role("heading", level=1, name=_whole(heading))).to_be_visible(timeout=_PATIENCE)
+        await expect(self.page.get_by_role("heading", level=1, name=_whole(heading))).to_be_visible(timeout=PATIENCE)
 
     async def is_at(self, path: str) -> None:
         """The browser shows this path and query of the gateway."""
-        await expect(self.page).to_have_url(self.demo.about["gateway"] + path, timeout=_PATIENCE)
+        await expect(self.page).to_have_url(self.demo.about["gateway"] + path, timeout=PATIENCE)
 
     async def value_of(self, label: str) -> str:
         return await self._labelled(label).input_value()
@@ -265,7 +175,7 @@ class Person:
 
     async def press(self, name: str) -> None:
         """Press the button or follow the link of this name, and wait for the next page."""
-        async with self.page.expect_navigation(timeout=_PATIENCE):
+        async with self.page.expect_navigation(timeout=PATIENCE):
             await self.touch(name)
 
     async def touch(self, name: str) -> None:
@@ -283,7 +193,7 @@ class Person:
 
     async def _walk_to(self, target: Locator) -> None:
         """Press Tab until the target has the focus; it must then show that it has (WCAG 2.4.7)."""
-        await expect(target).to_be_visible(timeout=_PATIENCE)
+        await expect(target).to_be_visible(timeout=PATIENCE)
         for _ in range(_STEPS):
             if await target.evaluate("one => one === document.activeElement"):
                 break
@@ -310,7 +220,7 @@ class Person:
         """The oldest message to this address or number (E.164) that was not read yet and holds this pattern; waits
         until it has come. ``kind`` is « mails » or « sms »."""
         place = (kind, to)
-        deadline = time.monotonic() + _PATIENCE / 1000
+        deadline = time.monotonic() + PATIENCE / 1000
         while True:
             found = self.demo.console("GET", f"/{kind}?to={to.replace('+', '%2B')}")
             for number, one in enumerate(found[self._read.get(place, 0) :], self._read.get(place, 0) + 1):
@@ -340,7 +250,7 @@ class Person:
         if key is not None:
             await self.page.get_by_label("Qui êtes-vous ?").select_option(key)
             await self.page.get_by_label("Moyen").select_option(mode)
-        async with self.page.expect_navigation(timeout=_PATIENCE):
+        async with self.page.expect_navigation(timeout=PATIENCE):
             await self.page.get_by_role("button", name="Se connecter" if key else "Refuser", exact=True).click()
 
     # Shorter ways, for stories about something else.
@@ -387,7 +297,7 @@ class Person:
 
     async def wear(self, size: tuple[int, int] = DESK, scheme: str = "light") -> None:
         """The size of the window in pixels, and the colours asked for (light or dark)."""
-        await self.page.set_viewport_size(_size(size))  # type: ignore[arg-type]
+        await self.page.set_viewport_size(sized(size))  # type: ignore[arg-type]
         await self.page.emulate_media(color_scheme=cast(Any, scheme), reduced_motion="reduce")
 
     async def shot(self, name: str, folder: Path = SHOTS) -> None:
@@ -442,56 +352,7 @@ def wants_new(path: Path) -> bool:
     return os.environ.get("VTGW_SHOTS") == "1" or not path.exists()
 
 
-@contextlib.asynccontextmanager
-async def chromium_of(demo: Demo, home: Path) -> AsyncIterator[Chromium]:
-    """A Chromium with ``home`` as its home, which trusts this demo's authority. Certificates are presented to the card
-    origins without the question which one: the reader holds one card."""
-    executable = _chromium()
-    database = _certificate_database(home, demo.folder / demo.about["ca"])
-    profile = home / "profile"
-    (profile / "Default").mkdir(parents=True)
-    card = demo.about["card"]
-    chosen: dict[str, Any] = {"setting": {"filters": [{}]}}
-    exceptions = {f"{origin},*": chosen for origin in (card, card.replace("localhost", "127.0.0.1"))}
-    preferences = {"profile": {"content_settings": {"exceptions": {"auto_select_certificate": exceptions}}}}
-    (profile / "Default" / "Preferences").write_text(json.dumps(preferences))
-    (home / "fonts.conf").write_text(_FONTS)
-    async with async_playwright() as playwright:
-        window = await playwright.chromium.launch_persistent_context(
-            str(profile),
-            executable_path=executable,
-            headless=True,
-            args=_FLAGS,
-            ignore_default_args=["--disable-back-forward-cache"],  # people have it: see J19
-            env={**os.environ, "HOME": str(home), "FONTCONFIG_FILE": str(home / "fonts.conf")},
-        )
-        try:
-            assert window.browser is not None
-            yield Chromium(window.browser, demo, CardReader(demo, database))
-        finally:
-            await window.close()
-
-
-def _chromium() -> str:
-    return shutil.which("chromium-browser") or program("chromium", "chromium")
-
-
-def _certificate_database(home: Path, authority: Path) -> str:
-    """The NSS database of this home, with one trusted authority."""
-    folder = home / ".pki" / "nssdb"
-    folder.mkdir(parents=True)
-    database = f"sql:{folder}"
-    _nss(program("certutil", "libnss3-tools"), "-N", "-d", database, "--empty-password")
-    _nss("certutil", "-A", "-d", database, "-n", "authority", "-t", "C,,", "-i", str(authority))
-    return database
-
-
-def _nss(*line: str) -> None:
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _size(size: tuple[int, int]) -> dict[str, int]:
+def sized(size: tuple[int, int]) -> dict[str, int]:
     return {"width": size[0], "height": size[1]}
 
 

@@ -65,6 +65,7 @@ ELSEWHERE = {
     "entrance": "stories",
     "leaving": "stories/test_sessions",
     "strong": "stories",
+    "house": "stories: every page",
     "words": "words",
     "means": "pages/test_help",
     "region_pages": "pages/test_regions",

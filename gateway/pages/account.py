@@ -20,7 +20,8 @@ from gateway.accounts.phone import shown
 from gateway.audit import Act, Record
 from gateway.identity import Assurance, Method, Space
 from gateway.pages.arrival import is_fresh
-from gateway.pages.base import SESSION, Handler, House, Visit, go, handle, set_cookie
+from gateway.pages.base import SESSION, Handler, Visit, go, handle, set_cookie
+from gateway.pages.house import House
 from gateway.pages.leaving import Leaving
 from gateway.pages.proving import MailProof
 from gateway.pages.registration import GENERIC_WARNING, generic_mailbox

@@ -8,7 +8,8 @@ from typing import Protocol
 from aiohttp import web
 
 from gateway import html
-from gateway.pages.base import HOUSE, House, Visit, dress, go, handle, visit_of
+from gateway.pages.base import Visit, dress, go, handle, visit_of
+from gateway.pages.house import HOUSE, House
 
 _TYPES = {
     "style.css": "text/css",

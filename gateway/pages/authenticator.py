@@ -16,7 +16,8 @@ from gateway.accounts.account import Account, Origin
 from gateway.accounts.authenticator import DIGITS, Authenticators
 from gateway.audit import Act, Record
 from gateway.identity import Assurance
-from gateway.pages.base import Handler, House, Visit, go, handle
+from gateway.pages.base import Handler, Visit, go, handle
+from gateway.pages.house import House
 from gateway.pages.stepup import need_fresh
 from gateway.reasons import Reason, Stale, StoreUnavailable, Taken
 

@@ -10,7 +10,8 @@ from gateway import texts
 from gateway.accounts.erasure import Archive
 from gateway.accounts.mailboxes import Mailboxes
 from gateway.audit import Act, Record
-from gateway.pages.base import Handler, House, Visit, go, handle
+from gateway.pages.base import Handler, Visit, go, handle
+from gateway.pages.house import House
 from gateway.pages.leaving import Leaving
 from gateway.pages.proving import MailProof
 from gateway.pages.stepup import need_fresh

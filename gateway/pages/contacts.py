@@ -17,7 +17,8 @@ from gateway import texts
 from gateway.accounts.phone import mobile, shown, telephone
 from gateway.accounts.register import mail_key
 from gateway.audit import Act, Record
-from gateway.pages.base import Handler, House, Visit, go, handle
+from gateway.pages.base import Handler, Visit, go, handle
+from gateway.pages.house import House
 from gateway.pages.proving import TAKEN, MailProof
 from gateway.pages.registration import generic_mailbox, plain_line, postal_faults
 from gateway.pages.stepup import need_fresh

@@ -8,7 +8,8 @@ from aiohttp import web
 
 from gateway.identity import Space
 from gateway.pages.attempts import Attempts
-from gateway.pages.base import LAST, House, Visit, go
+from gateway.pages.base import LAST, Visit, go
+from gateway.pages.house import House
 from gateway.pages.journey import safe_return
 from gateway.providers.base import Attempt
 from gateway.reasons import Reason

@@ -13,7 +13,8 @@ from gateway import texts
 from gateway.accounts.account import Account, Standing
 from gateway.audit import Act, Record
 from gateway.identity import Login
-from gateway.pages.base import Handler, House, Visit, go, handle
+from gateway.pages.base import Handler, Visit, go, handle
+from gateway.pages.house import House
 from gateway.pages.passwords import new_password_faults, set_password
 from gateway.reasons import GatewayError, Reason, Stale
 

@@ -14,7 +14,8 @@ from aiohttp import web
 from gateway import texts
 from gateway.accounts.towns import Towns
 from gateway.pages import means
-from gateway.pages.base import Handler, House, Visit, handle
+from gateway.pages.base import Handler, Visit, handle
+from gateway.pages.house import House
 from gateway.pages.region_pages import RegionPages
 from gateway.pages.towns import TownPages
 

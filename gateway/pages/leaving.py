@@ -5,7 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.audit import Act, Record
-from gateway.pages.base import SESSION, Handler, House, Visit, go, handle
+from gateway.pages.base import SESSION, Handler, Visit, go, handle
+from gateway.pages.house import House
 from gateway.reasons import ProviderUnavailable, Reason
 
 _OURS = "__Host-vtgw"

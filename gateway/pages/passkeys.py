@@ -21,8 +21,9 @@ from gateway.audit import Act, Record
 from gateway.identity import Assurance, Method, Proof
 from gateway.pages.arrival import arrive
 from gateway.pages.attempts import Attempts
-from gateway.pages.base import Handler, House, Visit, go, handle
+from gateway.pages.base import Handler, Visit, go, handle
 from gateway.pages.entrance import Entrance
+from gateway.pages.house import House
 from gateway.pages.stepup import need_fresh
 from gateway.pages.words import MEANS
 from gateway.providers.base import Attempt, Rejected, Reply

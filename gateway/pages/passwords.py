@@ -16,7 +16,8 @@ from gateway.accounts.password import TooBusy
 from gateway.audit import Act, Record
 from gateway.identity import Assurance
 from gateway.pages.arrival import is_fresh
-from gateway.pages.base import Handler, House, Visit, go, handle
+from gateway.pages.base import Handler, Visit, go, handle
+from gateway.pages.house import House
 from gateway.pages.journey import safe_return
 from gateway.pages.registration import password_faults
 from gateway.reasons import Reason, Stale

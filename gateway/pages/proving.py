@@ -18,7 +18,8 @@ from gateway import texts
 from gateway.accounts.account import Account
 from gateway.accounts.mailboxes import Mailboxes
 from gateway.audit import Act, Record
-from gateway.pages.base import Handler, House, Visit, handle
+from gateway.pages.base import Handler, Visit, handle
+from gateway.pages.house import House
 from gateway.ports import Value
 from gateway.providers.codes import mask_mail
 from gateway.reasons import Reason, Stale, Taken

@@ -6,7 +6,8 @@ import hashlib
 
 from aiohttp import web
 
-from gateway.pages.base import REGION, Handler, House, Visit, dress, go, handle, set_cookie
+from gateway.pages.base import REGION, Handler, Visit, dress, go, handle, set_cookie
+from gateway.pages.house import House
 from gateway.reasons import Reason
 
 _KEPT = 400 * 86400

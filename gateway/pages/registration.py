@@ -24,7 +24,8 @@ from gateway.accounts.towns import Towns
 from gateway.audit import Act, Record
 from gateway.identity import Identity, Proof, Space
 from gateway.pages.arrival import open_session
-from gateway.pages.base import Handler, House, Visit, go, handle
+from gateway.pages.base import Handler, Visit, go, handle
+from gateway.pages.house import House
 from gateway.pages.journey import safe_return
 from gateway.pages.proving import TAKEN, MailProof
 from gateway.pages.words import PROFESSIONS, SPECIALTIES

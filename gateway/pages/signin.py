@@ -13,8 +13,9 @@ from gateway import texts
 from gateway.audit import Act, Record
 from gateway.identity import Proof
 from gateway.pages.arrival import STEP_UP, arrive
-from gateway.pages.base import Handler, House, Visit, go, handle
+from gateway.pages.base import Handler, Visit, go, handle
 from gateway.pages.entrance import Entrance
+from gateway.pages.house import House
 from gateway.pages.journey import safe_return
 from gateway.providers.base import Attempt, Form, Rejected, Reply
 from gateway.providers.otp import PasswordAndCode

@@ -12,8 +12,9 @@ from aiohttp import web
 
 from gateway.identity import Assurance, Space
 from gateway.pages.arrival import STEP_UP, is_fresh
-from gateway.pages.base import Handler, House, Visit, go, handle
+from gateway.pages.base import Handler, Visit, go, handle
 from gateway.pages.entrance import Entrance
+from gateway.pages.house import House
 from gateway.pages.journey import safe_return
 from gateway.pages.signin import SignIn
 from gateway.providers.base import Form

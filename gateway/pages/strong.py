@@ -12,8 +12,9 @@ from aiohttp import web
 from gateway.audit import Act, Record
 from gateway.identity import Proof
 from gateway.pages.arrival import arrive
-from gateway.pages.base import Handler, House, Visit, go, handle
+from gateway.pages.base import Handler, Visit, go, handle
 from gateway.pages.entrance import Entrance
+from gateway.pages.house import House
 from gateway.providers.base import Attempt, Redirect, Rejected, Reply
 from gateway.reasons import ProviderUnavailable, Reason
 from gateway.session.keeper import decode_proof, encode_proof

@@ -8,7 +8,8 @@ import json
 from aiohttp import web
 
 from gateway.accounts.towns import LONGEST, Town, Towns
-from gateway.pages.base import House, dress
+from gateway.pages.base import dress
+from gateway.pages.house import House
 
 _MOST = 20
 

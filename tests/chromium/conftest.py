@@ -11,9 +11,10 @@ from contextlib import AsyncExitStack, closing
 import pytest
 import pytest_asyncio
 
-from tests.browser import Chromium, Person, Way, chromium_of
+from tests.browser import Person, Way
 from tests.stories.conftest import world
 from tests.visitor import Demo
+from tests.workstation import Chromium, chromium_of
 
 __all__ = ["world"]
 

@@ -15,8 +15,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.accounts.towns import Towns
 from gateway.identity import Space
-from gateway.pages.base import HOUSE, House
 from gateway.pages.help import HelpFacts, HelpPages
+from gateway.pages.house import HOUSE, House
 from gateway.pages.regions import Contact, Links, Region, Regions, logo_of, theme_of
 from tests.ambient import TestAmbient
 

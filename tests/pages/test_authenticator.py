@@ -29,7 +29,8 @@ from gateway.edges.keys import Secrets, ensure_secret
 from gateway.edges.memory_store import MemoryStore
 from gateway.identity import Assurance, Identity, Method, NationalId, Proof, Space
 from gateway.pages.authenticator import AuthenticatorPages
-from gateway.pages.base import BROWSER, HOUSE, SESSION, House
+from gateway.pages.base import BROWSER, SESSION
+from gateway.pages.house import HOUSE, House
 from gateway.pages.regions import Links, Region, Regions
 from gateway.ports import Insert
 from gateway.session.keeper import Keeper

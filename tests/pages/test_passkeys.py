@@ -28,7 +28,8 @@ from gateway.audit import Act, Record
 from gateway.edges.database import Database
 from gateway.edges.memory_store import MemoryStore
 from gateway.identity import Assurance, Identity, Method, NationalId, Proof, Space
-from gateway.pages.base import BROWSER, HOUSE, SESSION, House
+from gateway.pages.base import BROWSER, SESSION
+from gateway.pages.house import HOUSE, House
 from gateway.pages.passkeys import PasskeyPages
 from gateway.pages.regions import Regions
 from gateway.providers.devices import Devices
