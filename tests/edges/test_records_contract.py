@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
+from sqlalchemy import text
 
-from gateway.edges.database import Database
+from gateway.edges.database import Database, _config
 from gateway.ports import Delete, Insert, Span, Update
 from gateway.reasons import RecordsUnavailable, Stale, Taken
 from tests.servers import PostgresServer, free_port, postgres_server
@@ -240,3 +242,29 @@ async def test_r7_a_database_that_is_gone_is_unknown(tmp_path: Path) -> None:
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0.1)
         await database.close()
+
+
+async def test_accounts_of_the_first_schema_are_kept(url: str) -> None:
+    """A database of version 0001 with people in it comes to the newest schema: their addresses are found as before, and
+    the schema is the one this version was written for."""
+    database = Database(url)
+    async with database._engine.connect() as connection:
+        await connection.execution_options(vtgw_write=True)
+        await connection.run_sync(lambda raw: command.upgrade(_config(raw), "0001"))
+        await connection.execute(
+            text(
+                "INSERT INTO accounts (id, national_id, family_name, given_name, mail, mail_key, password_must_change,"
+                " origin, space_default, created_at, updated_at, version) VALUES ('acc_1', '899700000005', 'MARTIN',"
+                " 'Claire', 'C.Martin@Example.test', 'c.martin@example.test', :no, 'strong', 'liberal',"
+                " '2026-01-01 00:00:00', '2026-01-01 00:00:00', 1)"
+            ),
+            {"no": False},
+        )
+        await connection.commit()
+    assert not await database.is_current()
+    await database.migrate()
+    assert await database.is_current()
+    (row,) = await database.find("accounts", {"mail_canonical": "c.martin@example.test"})
+    assert (row["id"], row["closed_at"], row["reactivated_at"]) == ("acc_1", None, None)
+    assert await database.find("passkeys", {"account_id": "acc_1"}) == ()
+    await database.close()

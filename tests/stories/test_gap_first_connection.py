@@ -248,3 +248,19 @@ def test_r4_a_password_session_gives_a_code_to_change_space(fresh: Demo) -> None
     stale = Visitor(fresh)
     stale.cookies = {**visitor.cookies, SESSION: before}
     assert stale.get("/_gateway/session", Accept="application/json").status == 401
+
+
+def test_r21_what_was_typed_is_kept_one_day_at_most(fresh: Demo) -> None:
+    """Left at the charter and resumed every twenty hours, a form is forgotten a day after it was filled: the next strong
+    sign-in begins with an empty one."""
+    given = {"email": "sam.roux@example.test", "password": PASSWORD, "repeat_password": PASSWORD}
+    first = Visitor(fresh)
+    by_psc(first, "social-roux")
+    first.submit("/register", **given)
+    for resumed in (True, False):
+        fresh.advance(20 * 3600)
+        again = Visitor(fresh)
+        by_psc(again, "social-roux")
+        assert ("J'ai lu et accepte" in again.last.text) is resumed
+        assert ("Vos informations personnelles" in again.last.text) is not resumed
+    assert "sam.roux@example.test" not in again.last.text
