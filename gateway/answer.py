@@ -108,7 +108,7 @@ class Answers:
         extra: tuple[tuple[bytes, bytes], ...] = ()
         if isinstance(decision, Challenge):
             where = self.public_url + self._address(asked, decision)
-            status = 403 if decision.to == "charter" else 401
+            status = 401 if decision.to == "sign-in" else 403
             extra = ((b"location", where.encode("ascii")),)
             body: dict[str, object] = {"title": "Connexion nécessaire", "status": status, "sign_in": where}
         else:

@@ -22,7 +22,7 @@ from gateway.pages.regions import Contact, Links, Region, Regions, logo_of, them
 from gateway.policy.routes import Route, RouteClass, RouteTable
 from gateway.policy.throttle import Pace
 from gateway.providers.certificates import CardTrust, trust_of
-from gateway.providers.codes import CodeSettings
+from gateway.providers.codes import CodePolicy, CodeSettings
 from gateway.providers.otp import LoginSettings
 from gateway.proxy.headers import Names
 from gateway.proxy.limits import Backend, DoorSettings, Group, Health, Limits
@@ -86,6 +86,8 @@ def code_settings(settings: Settings) -> CodeSettings:
         max_sends_per_day=otp.max_sends_per_day,
         prove_mail_first=account.verify_mail == "strict",
         blocked_names=frozenset(account.generic_names) if account.generic_account == "block" else frozenset(),
+        hide_destination=settings.login.uniform_failure,
+        usual=CodePolicy(True, timedelta(seconds=otp.code_validity), otp.channels),
         zone=ZoneInfo(settings.ui.timezone),
     )
 

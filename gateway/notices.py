@@ -71,6 +71,11 @@ class Notices:
             message = await self._queue.get()
             try:
                 await self._send(message)
+            except Exception as error:  # a fault of ours, with this message alone: the others go on
+                self.lost += 1
+                _log.error(
+                    "notice lost", kind=message.kind, error=type(error).__name__, correlation=message.correlation
+                )
             finally:
                 self._queue.task_done()
 

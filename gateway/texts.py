@@ -214,6 +214,19 @@ def mail_changed_notice(masked_new: str, at: datetime, zone: ZoneInfo = PARIS) -
     )
 
 
+def mail_change_asked_mail(masked_new: str, at: datetime, zone: ZoneInfo = PARIS) -> Text:
+    """To the present address: somebody asked to change it; nothing has changed yet."""
+    return _mail(
+        "un changement d'adresse est demandé",
+        f"Demande du {moment(at, zone)}.",
+        Part(
+            f"Un changement de l'adresse de votre compte ViaTrajectoire, vers {masked_new}, a été demandé le "
+            f"{moment(at, zone)}. Votre adresse reste la même tant que la nouvelle n'est pas confirmée."
+        ),
+        care=_wronged(),
+    )
+
+
 def phone_changed_mail(masked: str, at: datetime, zone: ZoneInfo = PARIS) -> Text:
     return _mail(
         "votre téléphone a été changé",

@@ -27,6 +27,8 @@ def mail_key(address: str) -> str | None:
     local, at, domain = text.rpartition("@")
     if not at or not local or len(text) > _LOCAL_LIMIT or any(ord(c) < 33 or c in '"(),:;<>[]\\@' for c in local):
         return None
+    if "=?" in text:  # an encoded word (RFC 2047) is written to somebody else
+        return None
     if any(character.isspace() or not character.isprintable() for character in text):
         return None
     try:
@@ -221,11 +223,13 @@ class Register:
                 values["specialty"] = identity.specialty
             if identity.id is not None:
                 values["national_id"] = self._preferred(account.national_id, identity).text
-            known = set(account.logins)
+            new = [key for key in identity.keys if key not in account.logins]
+            # An older account may hold one of them still (R57): it keeps it until somebody joins the two.
+            held = {row["key"] for row in await self._records.find("logins", {"key": new})} if new else set()
             changes += [
                 Insert("logins", {"key": key, "account_id": account.id, "created_at": now})
-                for key in identity.keys
-                if key not in known
+                for key in new
+                if key not in held
             ]
         if proof.evidence.get("proved") == "mail" and account.mail_proved_at is None:
             values["mail_proved_at"] = now

@@ -41,9 +41,14 @@ class SmtpSender:
         relay = self._relay
         if any(character in message.to for character in "\r\n,;<>"):
             raise SenderFailed("one plain address is needed")
+        if "=?" in message.to:  # RFC 2047: what looks encoded would be decoded into another address
+            raise SenderFailed("one plain address is needed")
         mail = EmailMessage()
         mail["From"] = relay.sender
-        mail["To"] = message.to
+        try:
+            mail["To"] = message.to
+        except Exception as error:  # the parser of the library, on what a person typed
+            raise SenderFailed(type(error).__name__) from error
         mail["Subject"] = message.subject
         mail["Date"] = formatdate(localtime=False)
         mail["Message-ID"] = make_msgid(domain=parseaddr(relay.sender)[1].rpartition("@")[2] or "localhost")
@@ -55,6 +60,7 @@ class SmtpSender:
             errors, receipt = await aiosmtplib.send(
                 mail,
                 sender=relay.envelope or parseaddr(relay.sender)[1],
+                recipients=[message.to],
                 hostname=relay.host,
                 port=relay.port,
                 use_tls=relay.security == "tls",

@@ -19,10 +19,10 @@ from gateway.accounts.authenticator import Authenticators
 from gateway.accounts.phone import shown
 from gateway.audit import Act, Record
 from gateway.identity import Assurance, Method, Space
-from gateway.pages.arrival import is_fresh
+from gateway.pages.arrival import is_fresh, way_of
 from gateway.pages.base import SESSION, Handler, Visit, go, handle, set_cookie
 from gateway.pages.house import House
-from gateway.pages.leaving import Leaving
+from gateway.pages.leaving import Leaving, forget_registration
 from gateway.pages.proving import MailProof
 from gateway.pages.registration import GENERIC_WARNING, generic_mailbox
 from gateway.pages.words import MEANS, PROFESSIONS, SPECIALTIES
@@ -167,7 +167,7 @@ class AccountPages:
         )
         await self._house.keeper.close(found, visit.now)
         if found.digest == session.digest:
-            return self._out(visit)
+            return await self._out(visit)
         return go(f"{self._house.prefix}/account?said=session")
 
     async def everywhere(self, visit: Visit) -> web.StreamResponse:
@@ -182,9 +182,10 @@ class AccountPages:
         await house.register.insist(account.id, visit.now, memory_void_at=visit.now)
         await house.keeper.close_all(account.id, visit.now)
         await house.changed(account.id)
-        return self._out(visit)
+        return await self._out(visit)
 
-    def _out(self, visit: Visit) -> web.Response:
+    async def _out(self, visit: Visit) -> web.Response:
+        await forget_registration(visit)
         answer = go(f"{self._house.prefix}/signed-out")
         self._leaving.wipe(visit, answer)
         return answer
@@ -209,7 +210,8 @@ class AccountPages:
             )
         allowed = house.rules.methods(account, visit.now)
         weak = house.rules.strong(account, visit.now) and session.assurance < Assurance.TRANSITION
-        if weak or (allowed is not None and session.method not in allowed):
+        offered = way_of(session.method) in house.methods[target]
+        if weak or not offered or (allowed is not None and session.method not in allowed):
             return go(f"{house.prefix}/step-up?then=/account&space={target.value}")
         await house.audit.record(
             Record(

@@ -10,6 +10,7 @@ from aiohttp import web
 from gateway import html
 from gateway.pages.base import Visit, dress, go, handle, visit_of
 from gateway.pages.house import HOUSE, House
+from gateway.reasons import GatewayError
 
 _TYPES = {
     "style.css": "text/css",
@@ -55,9 +56,16 @@ async def _boundary(request: web.Request, handler: web.Handler) -> web.StreamRes
     """Addresses that do not exist, methods that are not served: a French page like every other."""
     try:
         answer: web.StreamResponse = await handler(request)
-    except (web.HTTPNotFound, web.HTTPMethodNotAllowed, web.HTTPRequestEntityTooLarge) as error:
-        visit = await visit_of(request)
+    except (
+        web.HTTPBadRequest, web.HTTPNotFound, web.HTTPMethodNotAllowed, web.HTTPRequestEntityTooLarge
+    ) as error:  # fmt: skip
+        try:
+            visit = await visit_of(request)
+        except GatewayError:  # the page is the same without knowing who asks
+            house = request.app[HOUSE]
+            visit = Visit(house, request, house.ambient.now(), "", request.headers.get("vtgw-request-id", ""), None)
         titles = {
+            400: "La demande n'est pas valide",
             404: "Cette page n'existe pas",
             405: "Cette action n'est pas possible ici",
             413: "Envoi trop volumineux",

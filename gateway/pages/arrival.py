@@ -65,6 +65,11 @@ _STOPS: dict[Reason, tuple[int, str, tuple[str, ...]]] = {
         ("Votre établissement n'accepte pas ce moyen. Choisissez-en un autre, ou contactez votre référent structure.",),
     ),
     Reason.WRONG_CREDENTIALS: (401, "Connexion impossible", ("Identifiant ou mot de passe incorrect.",)),
+    Reason.ATTEMPT_EXPIRED: (
+        403,
+        "Cette connexion n'est plus valable",
+        ("Le mot de passe a changé, ou toutes les sessions ont été fermées, depuis qu'elle a commencé. Recommencez.",),
+    ),
     Reason.STEP_UP_NEEDED: (
         403,
         "Cette session n'est plus ouverte",
@@ -96,6 +101,8 @@ async def arrive(visit: Visit, attempt: Attempt, proof: Proof) -> web.Response:
     )
     if isinstance(step, Stop):
         return await stopped(visit, attempt, proof, step.reason, account)
+    if way_of(proof.method) not in house.methods[attempt.space]:  # a step-up may name any space
+        return await stopped(visit, attempt, proof, Reason.METHOD_DISABLED, account)
     if visit.session is not None and (account is None or visit.session.account != account.id):
         return await _someone_else(visit, attempt, proof)
     if isinstance(step, Register):
@@ -173,15 +180,22 @@ async def _someone_else(visit: Visit, attempt: Attempt, proof: Proof) -> web.Res
 
 async def _goes_round(visit: Visit) -> bool:
     """Whether this browser arrived so often just now that something between us loses the session."""
-    key = f"arrivals:{visit.browser_id()[:32]}"
+    key = arrivals_of(visit)
     (raw,) = await visit.house.store.read(key)
     edge = visit.now.timestamp() - _LOOP_TIME.total_seconds()
     lately = [one for one in (json.loads(raw) if raw else []) if edge < one <= visit.now.timestamp()]
     if visit.session is not None:  # the session came back to us: nothing is lost on the way
         lately = []
+    if len(lately) >= _LOOP:  # saying so is no arrival: the person can try again when the time is over
+        return True
     lately.append(visit.now.timestamp())
-    await visit.house.store.write(key, json.dumps(lately[-10:]).encode(), _LOOP_TIME)
-    return len(lately) > _LOOP
+    await visit.house.store.write(key, json.dumps(lately).encode(), _LOOP_TIME)
+    return False
+
+
+def arrivals_of(visit: Visit) -> str:
+    """Where this browser's arrivals are counted; signing out begins anew."""
+    return f"arrivals:{visit.browser_id()[:32]}"
 
 
 def _loop(visit: Visit, attempt: Attempt) -> web.Response:
@@ -216,6 +230,9 @@ async def open_session(visit: Visit, account: Account, proof: Proof, attempt: At
     first_time = not await house.register.has_used(account.id, proof.method.value)
     woken = account.standing(now, house.dormancy) is Standing.DORMANT
     for turn in range(_TURNS):
+        void = account.memory_void_at
+        if void is not None and void >= attempt.created_at and way_of(proof.method) == "password":
+            return await stopped(visit, attempt, proof, Reason.ATTEMPT_EXPIRED, account)  # the password of before
         try:
             account = await house.register.signed_in(account, proof, space, visit.client, now)
             break
@@ -229,6 +246,8 @@ async def open_session(visit: Visit, account: Account, proof: Proof, attempt: At
         try:
             ticket, session = await house.keeper.step_up(replace(present, space=space), proof, now)
         except SessionGone:
+            if attempt.method == STEP_UP:
+                return await stopped(visit, attempt, proof, Reason.STEP_UP_NEEDED, account)
             present = None
     if present is None:
         ticket, session = await house.keeper.open(
@@ -248,11 +267,11 @@ async def open_session(visit: Visit, account: Account, proof: Proof, attempt: At
     answer = go(attempt.return_to)
     set_cookie(answer, SESSION, ticket)
     if not attempt.shared:
-        set_cookie(answer, LAST, _way(proof.method), BROWSER_LIFE)
+        set_cookie(answer, LAST, way_of(proof.method), BROWSER_LIFE)
     return answer
 
 
-def _way(method: Method) -> str:
+def way_of(method: Method) -> str:
     """The button of the sign-in page that leads to this means."""
     if method.value.startswith("psc"):
         return "psc"

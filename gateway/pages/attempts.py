@@ -14,6 +14,7 @@ from gateway.reasons import StoreUnavailable
 
 LIFE = timedelta(minutes=15)
 CODE_LIFE = timedelta(hours=9)  # an attempt that waits for a code lives as long as the longest code
+_TURNS = 200  # forms sent at once from one browser each get their place
 _PER_BROWSER = 24  # tabs that sign in at once; the oldest of more is forgotten
 
 
@@ -43,7 +44,7 @@ class Attempts:
         )  # fmt: skip
         await self.keep(made)
         key = f"attempts-of:{browser}"
-        for _ in range(20):
+        for _ in range(_TURNS):
             (raw,) = await self._store.read(key)
             ids: list[str] = json.loads(raw) if raw else []
             kept = [*ids, made.id][-_PER_BROWSER:]

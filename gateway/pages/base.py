@@ -153,7 +153,13 @@ class Visit:
 
     async def form(self) -> dict[str, str]:
         """The posted fields, once the form is known to come from this browser; raises ``ForeignForm``."""
-        data = await self.request.post()
+        try:
+            data = await self.request.post()
+            for value in data.values():
+                if isinstance(value, str):
+                    value.encode()  # half a character is nobody's text
+        except (ValueError, LookupError, AssertionError, RuntimeError) as error:  # charset, boundary, bytes
+            raise web.HTTPBadRequest from error
         fields = {name: value for name, value in data.items() if isinstance(value, str)}
         origin = self.request.headers.get("Origin")
         own = f"{self.request.headers.get('vtgw-scheme', '')}://{self.request.headers.get('vtgw-host', '')}"
@@ -257,23 +263,40 @@ def handle(work: Handler, *, quiet: bool = False) -> Callable[[web.Request], Awa
             assert visit is not None  # noqa: S101 - raised by the work alone
             answer = _foreign(visit, form)
         except GatewayError as error:
-            house = request.app[HOUSE]
-            visit = visit or Visit(
-                house, request, house.ambient.now(), "", request.headers.get("vtgw-request-id", ""), None
-            )
-            visit.account = None
+            visit = _nameless(request, visit)
             _log.warning("dependency down", reason=error.reason.value, error=str(error), correlation=visit.request_id)
-            answer = visit.message(
-                "Le service est momentanément indisponible",
-                "Réessayez dans quelques instants. Vous n'avez pas été déconnecté.",
-                status=503,
-                reason=error.reason,
-            )
-            answer.headers["Retry-After"] = "5"
+            answer = unavailable(visit, error.reason)
+        except web.HTTPException:
+            raise
+        except Exception as error:  # a fault of ours: one page, one line, and everybody else goes on (G3)
+            visit = _nameless(request, visit)
+            _log.exception("page failed", error=type(error).__name__, correlation=visit.request_id, path=request.path)
+            answer = unavailable(visit, Reason.INTERNAL)
         dress(request, answer, visit)
         return answer
 
     return handler
+
+
+def _nameless(request: web.Request, visit: Visit | None) -> Visit:
+    """The visit without who makes it: for pages that must not depend on what just failed."""
+    house = request.app[HOUSE]
+    correlation = request.headers.get("vtgw-request-id", "0" * 32)
+    visit = visit or Visit(house, request, house.ambient.now(), "", correlation, None)
+    visit.account = visit.session = None
+    return visit
+
+
+def unavailable(visit: Visit, reason: Reason) -> web.Response:
+    """Something did not answer: nobody was signed out by that (R7)."""
+    answer = visit.message(
+        "Le service est momentanément indisponible",
+        "Réessayez dans quelques instants. Vous n'avez pas été déconnecté.",
+        status=503,
+        reason=reason,
+    )
+    answer.headers["Retry-After"] = "5"
+    return answer
 
 
 def _foreign(visit: Visit, form: ForeignForm) -> web.Response:

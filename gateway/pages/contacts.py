@@ -23,12 +23,13 @@ from gateway.pages.proving import TAKEN, MailProof
 from gateway.pages.registration import generic_mailbox, plain_line, postal_faults
 from gateway.pages.stepup import need_fresh
 from gateway.ports import Message, Value
-from gateway.providers.codes import mask_phone
+from gateway.providers.codes import mask_mail, mask_phone
 from gateway.reasons import Reason, SenderFailed, Stale
 
 _LIFE = timedelta(minutes=10)
 _WRONG = 5
 _DELIVERY = 3.0  # seconds
+_DELAY = 30  # seconds between two codes (R71)
 _SENDS = 20  # a day, together with the codes of sign-ins
 _CHANGED = "Votre compte a changé entre-temps dans un autre onglet. Vérifiez, puis recommencez."
 
@@ -92,6 +93,8 @@ class Contacts:
         await house.audit.record(
             Record(Act.MAIL_CHANGE_ASKED, visit.now, account.id, address=visit.client, correlation=visit.request_id)
         )
+        notice = texts.mail_change_asked_mail(mask_mail(typed), visit.now, zone=visit.zone)
+        house.notices.post(account, notice, "notice", visit.request_id)
         if not await self._proof.send(visit, account, typed, change=True):
             return await self._mail_form(
                 visit, typed=typed, faults=("Trop de liens ont été envoyés aujourd'hui.",), status=429
@@ -166,19 +169,25 @@ class Contacts:
     async def _send_code(self, visit: Visit, number: str, typed: str) -> web.Response:
         house, now, account = self._house, visit.now, visit.account
         assert account is not None and house.sms is not None  # noqa: S101 - looked at by the caller
+        (raw,) = await house.store.read(self._key(visit))
+        if raw is not None and now.timestamp() < json.loads(raw)["sent"] + _DELAY:
+            faults = ("Un code vient d'être envoyé. Attendez quelques instants avant d'en demander un autre.",)
+            return self._phone_form(visit, typed=typed, faults=faults, status=429)
         if not await house.tries.spend(f"sends:{account.id}", _SENDS, now):
             return self._phone_form(
                 visit, typed=typed, faults=("Trop de codes ont été envoyés aujourd'hui.",), status=429
             )
         digits = house.ambient.digits(6)
         until = now + _LIFE
-        record = {"phone": number, "digest": self._digest(account.id, digits), "until": until.timestamp(), "wrong": 0}
+        record = {"phone": number, "digest": self._digest(account.id, digits), "until": until.timestamp(), "wrong": 0,
+                  "sent": now.timestamp()}  # fmt: skip
         await house.store.write(self._key(visit), json.dumps(record).encode(), _LIFE)
         message = Message(number, "", texts.code_sms(digits, _LIFE), None, "proof", visit.request_id, until)
         try:
             async with asyncio.timeout(_DELIVERY):
                 await house.sms.send(message)
         except (SenderFailed, TimeoutError):
+            await house.store.swap(self._key(visit), json.dumps(record).encode(), None)  # void, and asked anew at once
             visit.log(Reason.DELIVERY_FAILED, 503)
             faults = ("Le SMS n'a pas pu être envoyé. Réessayez dans quelques minutes.",)
             return self._phone_form(visit, typed=typed, faults=faults, status=503)

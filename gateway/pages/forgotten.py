@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from datetime import timedelta
 
 import structlog
 from aiohttp import web
 
 from gateway import texts
 from gateway.accounts.account import Account, Standing
+from gateway.accounts.password import TooBusy
 from gateway.audit import Act, Record
 from gateway.identity import Login
 from gateway.pages.base import Handler, Visit, go, handle
@@ -18,7 +20,12 @@ from gateway.pages.house import House
 from gateway.pages.passwords import new_password_faults, set_password
 from gateway.reasons import GatewayError, Reason, Stale
 
-_PER_DAY = 10  # messages to one account
+_EVEN = 0.25  # seconds
+_PER_DAY = 10  # messages to one account, and as many again to a browser its person used before
+_PER_ADDRESS = 60  # requests a day from one address: a hospital has one
+_AGAIN = timedelta(minutes=10)
+_BUSY = "Le service est très sollicité. Réessayez dans quelques instants."
+_CHANGED = "Votre compte vient de changer par ailleurs. Validez une nouvelle fois."
 _log = structlog.get_logger("gateway.pages")
 
 
@@ -44,13 +51,18 @@ class ForgottenPassword:
 
     async def ask(self, visit: Visit) -> web.StreamResponse:
         fields = await visit.form()
+        clock = asyncio.get_running_loop().time
+        began = clock()
         login = Login.parse(fields.get("identifier", ""))
+        if not await self._house.tries.spend(f"forgot-from:{visit.client}", _PER_ADDRESS, visit.now):
+            login = None  # the same answer, and nothing is sent: nobody empties other people's day of links
         account = await self._house.register.by_login(login.key) if login else None
         if account is not None and account.mail and account.password_hash and not account.mail_shared:
             # Written down and sent after the answer: how long that takes must not tell whether an account exists.
             task = asyncio.get_running_loop().create_task(self._send(visit, account), name="reset link")
             self._asked.add(task)
             task.add_done_callback(self._asked.discard)
+        await asyncio.sleep(max(0.0, began + _EVEN - clock()))  # looking up somebody who exists takes longer (R55)
         return visit.message(
             "Consultez votre messagerie",
             "Si un compte correspond à cet identifiant, un lien pour choisir un nouveau mot de passe a été envoyé à son "
@@ -64,7 +76,9 @@ class ForgottenPassword:
         if standing in (Standing.SUSPENDED, Standing.CLOSED):
             return
         try:
-            if not await house.tries.spend(f"resets:{account.id}", _PER_DAY, now):
+            known = visit.browser is not None and await house.devices.known(visit.browser, account.id)
+            whose = f"{account.id}:{(visit.browser or '')[:32]}" if known else account.id
+            if not await house.tries.spend(f"resets:{whose}", _PER_DAY, now):
                 return
             await self._link(visit, account)
         except GatewayError as error:
@@ -126,6 +140,10 @@ class ForgottenPassword:
         if wrong:
             visit.log(Reason.BAD_INPUT, 422)
             return visit.page("reset", status=422, token=token, faults=wrong)
+        try:
+            hashed = await house.passwords.hash(fields["password"])
+        except TooBusy:
+            return visit.page("reset", status=503, token=token, faults=[_BUSY])
         (raw,) = await house.store.read(_key(token))
         if raw is None or not await house.store.swap(_key(token), raw, None):
             return self._expired(visit)
@@ -133,9 +151,10 @@ class ForgottenPassword:
             Record(Act.PASSWORD_CHANGED, visit.now, account.id, correlation=visit.request_id, facts={"by": "link"})
         )
         try:
-            await set_password(visit, account, fields["password"])
-        except Stale:
-            return self._expired(visit)
+            await set_password(visit, account, hashed)
+        except Stale:  # something else changed at this instant: the link is still good
+            await house.store.write(_key(token), raw, _AGAIN)
+            return visit.page("reset", status=409, token=token, faults=[_CHANGED])
         await house.keeper.close_all(account.id, visit.now)
         visit.session = visit.account = None
         return go(f"{house.prefix}/sign-in?said=password")

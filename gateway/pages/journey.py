@@ -15,6 +15,7 @@ from gateway.identity import Assurance, Method, Proof, Space
 from gateway.reasons import Reason
 
 _LONGEST_RETURN = 2000
+_DOTS = re.compile(r"(^|/)(\.|%2e){1,2}(/|$)", re.IGNORECASE)  # what a browser would resolve into another path
 _LEADS_BACK = re.compile(r"/(resume|account(/[a-z-]+)*|delegations(/[a-z-]+)*|admin(/[a-z0-9-]+)*)\Z")
 
 
@@ -97,7 +98,7 @@ def safe_return(text: str | None, prefix: str) -> str:
     if any(ord(character) <= 32 or ord(character) == 127 for character in text):
         return "/"
     path = text.partition("?")[0].partition("#")[0]
-    if "#" in text:
+    if "#" in text or _DOTS.search(path):
         return "/"
     if path == prefix or path.startswith(prefix + "/"):
         return text if _LEADS_BACK.match(path.removeprefix(prefix)) else "/"

@@ -5,12 +5,24 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.audit import Act, Record
+from gateway.pages.arrival import arrivals_of
 from gateway.pages.base import SESSION, Handler, Visit, go, handle
 from gateway.pages.house import House
 from gateway.reasons import ProviderUnavailable, Reason
+from gateway.session.keeper import digest_of
 
 _OURS = "__Host-vtgw"
 _WIPED = 40  # cookies of the application expired at most
+
+
+async def forget_registration(visit: Visit) -> None:
+    """A first connection that this browser finished a moment ago is not there for who comes next."""
+    if visit.browser is None:
+        return
+    for key in (f"registration:{visit.browser}", arrivals_of(visit)):
+        (raw,) = await visit.house.store.read(key)
+        if raw is not None:
+            await visit.house.store.swap(key, raw, None)
 
 
 class Leaving:
@@ -80,6 +92,8 @@ class Leaving:
     async def sign_out(self, visit: Visit) -> web.StreamResponse:
         await visit.form()
         house, session = self._house, visit.session
+        if session is None and (ticket := visit.request.cookies.get(SESSION)):  # a suspended person's, for example
+            session = await house.keeper.resume(digest_of(ticket), visit.now)
         target = f"{house.prefix}/signed-out"
         if session is not None:
             record = Record(
@@ -87,6 +101,7 @@ class Leaving:
             )
             await house.audit.record(record)
             await house.keeper.close(session, visit.now)
+            await forget_registration(visit)
             hint = house.unseal(session.logout_hint) if session.logout_hint else None
             if hint and house.sign_out_elsewhere is not None:
                 try:  # here it is over already; if PSC is down, the person is told what may still be open there

@@ -36,10 +36,9 @@ def new_password_faults(house: House, fields: Mapping[str, str], account: Accoun
     return wrong
 
 
-async def set_password(visit: Visit, account: Account, password: str) -> None:
+async def set_password(visit: Visit, account: Account, hashed: str) -> None:
     """Write the new hash, tell everybody who has to know. The audit is the caller's. Raises ``Stale``."""
     house, now = visit.house, visit.now
-    hashed = await house.passwords.hash(password)
     visit.account = await house.register.change(
         account, now, password_hash=hashed, password_set_at=now, password_must_change=False, memory_void_at=now
     )
@@ -118,16 +117,19 @@ class PasswordPages:
         house, account = self._house, visit.account
         assert account is not None  # noqa: S101 - looked at by the callers
         lane = await house.tries.lane(visit.browser_id(), account)
-        if await house.tries.waits(lane, visit.now):
-            visit.log(Reason.TOO_MANY_ATTEMPTS, 429)
-            return 429, _TOO_MANY
-        try:
-            verdict = await house.passwords.verify(account.password_hash, typed[:4096])
-        except TooBusy:
-            return 429, _TOO_MANY
-        if verdict.right:
-            return None
-        await house.tries.failed(lane, visit.now, visit.client)
+        async with house.tries.turn(lane):
+            if not await house.tries.begin(lane, visit.now):
+                visit.log(Reason.TOO_MANY_ATTEMPTS, 429)
+                return 429, _TOO_MANY
+            try:
+                verdict = await house.passwords.verify(account.password_hash, typed[:4096])
+            except TooBusy:
+                await house.tries.take_back(lane)
+                return 429, _TOO_MANY
+            if verdict.right:
+                await house.tries.take_back(lane)
+                return None
+        await house.tries.failed_from(visit.client, visit.now)
         visit.log(Reason.WRONG_CREDENTIALS, 401)
         return 401, WRONG_PASSWORD
 
@@ -139,6 +141,10 @@ class PasswordPages:
         if wrong:
             visit.log(Reason.BAD_INPUT, 422)
             return self._form(visit, renew=renew, back=back, faults=wrong, status=422)
+        try:
+            hashed = await house.passwords.hash(fields["password"])
+        except TooBusy:
+            return self._form(visit, renew=renew, back=back, faults=[_TOO_MANY], status=429)
         await house.audit.record(
             Record(
                 Act.PASSWORD_CHANGED,
@@ -150,7 +156,7 @@ class PasswordPages:
             )
         )
         try:
-            await set_password(visit, account, fields["password"])
+            await set_password(visit, account, hashed)
         except Stale:
             return self._form(visit, renew=renew, back=back, faults=[_CHANGED], status=409)
         await house.keeper.close_all(account.id, visit.now, keep=session.digest)

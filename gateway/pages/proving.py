@@ -59,7 +59,13 @@ class MailProof:
             return False
         token = house.ambient.token(24)
         until = now + house.mail_proof_life
-        record = {"account": account.id, "mail": address, "change": change, "until": until.timestamp()}
+        record = {
+            "account": account.id,
+            "mail": address,
+            "change": change,
+            "until": until.timestamp(),
+            "asked": now.timestamp(),
+        }
         await house.store.write(_key(token), json.dumps(record).encode(), house.mail_proof_life)
         await house.store.write(_newest(account.id), _key(token).encode(), house.mail_proof_life)
         link = f"{house.public_url}{house.prefix}/mail/prove?token={token}"
@@ -97,6 +103,9 @@ class MailProof:
         if found is None or account is None:
             return self._expired(visit)
         address = str(found["mail"])
+        void = account.memory_void_at
+        if found["change"] and void is not None and void.timestamp() >= float(str(found.get("asked", 0))):
+            return self._expired(visit)  # asked before the password changed or every session was closed
         if not found["change"] and account.mail != address:  # changed meanwhile: the link proves nothing of use
             return self._expired(visit)
         (raw,) = await house.store.read(_key(token))

@@ -23,7 +23,7 @@ from gateway.accounts.register import Particulars, mail_key
 from gateway.accounts.towns import Towns
 from gateway.audit import Act, Record
 from gateway.identity import Identity, Proof, Space
-from gateway.pages.arrival import open_session
+from gateway.pages.arrival import arrive, open_session
 from gateway.pages.base import Handler, Visit, go, handle
 from gateway.pages.house import House
 from gateway.pages.journey import safe_return
@@ -310,7 +310,10 @@ class Registration:
         attempt = Attempt(
             "", visit.browser_id(), space, record["return"], "register", visit.now, shared=record["shared"]
         )
-        answer = await open_session(visit, account, proof, attempt)
+        if made:
+            answer = await open_session(visit, account, proof, attempt)
+        else:  # the account of another tab or browser: judged like any arrival
+            answer = await arrive(visit, attempt, proof)
         # Last, so that a second click still finds its way to the same account (R23).
         for key, left in ((_key(visit), json.dumps({**record, "done": True}).encode()), (_form_of(proof), None)):
             (raw,) = await house.store.read(key)

@@ -93,6 +93,8 @@ class StepUp:
             return go(f"{self._house.prefix}/sign-in?reason={Reason.NO_SESSION.value}")
         then = fields.get("then", "")
         back, space = self._target(visit, then, fields.get("space"))
+        if "password" not in self._house.methods[space]:
+            return await self._show(visit, back, space, then, fields.get("level", ""))
         attempt = await self._entrance.attempts.open(
             visit.browser_id(), space, back, STEP_UP, visit.client, visit.now, account=account.id
         )

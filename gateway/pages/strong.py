@@ -107,7 +107,10 @@ class StrongWays:
             assert isinstance(outcome, Rejected)  # noqa: S101 - the card's only other outcome
             return await self._card_failed(visit, attempt, outcome)
         word = self._house.ambient.token(24)
-        memory = {"proof": json.dumps(encode_proof(outcome)), "word": hashlib.sha256(word.encode()).hexdigest()}
+        memory = {
+            "proof": self._house.seal(json.dumps(encode_proof(outcome))),
+            "word": hashlib.sha256(word.encode()).hexdigest(),
+        }
         await self._attempts.keep(replace(attempt, memory=memory))
         return go(f"{self._house.public_url}{self._house.prefix}/sign-in/card/return?attempt={attempt.id}&code={word}")
 
@@ -142,7 +145,10 @@ class StrongWays:
         taken = await self._attempts.take(attempt.id)
         if taken is None:
             return self._entrance.lost(visit, Reason.ATTEMPT_UNKNOWN)
-        return await arrive(visit, taken, decode_proof(json.loads(taken.memory["proof"])))
+        proof = self._house.unseal(taken.memory["proof"])
+        if proof is None:
+            return self._entrance.lost(visit, Reason.ATTEMPT_UNKNOWN)
+        return await arrive(visit, taken, decode_proof(json.loads(proof)))
 
     # Pro Santé Connect
 

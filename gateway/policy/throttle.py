@@ -68,6 +68,11 @@ def succeeded(ledger: Ledger) -> Ledger:
     return replace(ledger, row=0)
 
 
+def taken_back(ledger: Ledger) -> Ledger:
+    """One try less: it was counted before it was judged, and was right."""
+    return Ledger(ledger.failures[:-1], max(0, ledger.row - 1))
+
+
 def _recent(ledger: Ledger, now: datetime) -> tuple[float, ...]:
     edge = now.timestamp() - _DAY.total_seconds()
     return tuple(one for one in ledger.failures if one > edge)

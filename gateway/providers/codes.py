@@ -14,10 +14,11 @@ Rules of the room:
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import json
 from collections.abc import Coroutine, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -63,6 +64,8 @@ class CodeSettings:
     prove_mail_first: bool = False  # account.verify_mail = strict (R19)
     blocked_names: frozenset[str] = frozenset()  # accounts named after a service get no code (R98)
     allow_mssante: bool = False
+    hide_destination: bool = False  # login.uniform_failure: the page must not tell a right password from a wrong one
+    usual: CodePolicy = field(default_factory=lambda: CodePolicy(True))  # for identifiers that open nothing
     zone: ZoneInfo = texts.PARIS
 
 
@@ -87,6 +90,7 @@ class Code:
     sends: int
     wrong: int = 0
     state: str = "pending"  # pending | used | dead
+    sent_to: str = ""  # digest of the address it went to
 
     def encode(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -103,6 +107,7 @@ class Accepted:
     method: Method
     channel: str
     recovery_left: int | None = None
+    sent_to: str = ""  # see ``destination_of``
 
 
 class Codes:
@@ -186,10 +191,12 @@ class Codes:
         (raw,) = await self._store.read(place)
         held = Code.read(raw)
         alive = _alive(held, now)
-        if held is not None and alive and (not fresh or channel == "totp") and held.channel == channel:
+        again = held is not None and alive and (held.channel == channel or self._early(held, now))
+        if held is not None and again and (not fresh or channel == "totp"):
             # R69: with a long validity the pending code of this browser serves again, without another message.
             return self._form(account, held, channels)
-        refused = await self._too_many(account, held if alive else None, channel, channels, now, fresh=fresh)
+        braking = alive or (held is not None and held.wrong >= self._settings.max_wrong and self._early(held, now))
+        refused = await self._too_many(account, held if braking else None, channel, channels, now, fresh=fresh)
         if refused is not None:
             return refused
         digits = self._ambient.digits(self._settings.digits)
@@ -200,6 +207,7 @@ class Codes:
             sent=now.timestamp(),
             sends=(held.sends if held is not None and alive else 0) + 1,
             wrong=held.wrong if held is not None and alive else 0,
+            sent_to=destination_of(account.mail if channel == "mail" else account.phone),
         )
         if not await self._store.swap(place, raw, code.encode(), _MARK):
             raise StoreUnavailable("two requests for a code at once")
@@ -212,6 +220,11 @@ class Codes:
             facts = self._facts(account, replace(code, state="dead"), channels)
             return Rejected(Reason.DELIVERY_FAILED, {"channel": channel}, facts, {"account": account.id}, over=False)
         return self._form(account, code, channels)
+
+    def _early(self, held: Code, now: datetime) -> bool:
+        """Too soon after this one was sent, or too often already (R71)."""
+        settings = self._settings
+        return now < _at(held.sent) + settings.resend_delay or held.sends >= settings.max_sends_per_attempt
 
     async def _usual(self, attempt: Attempt, account: Account, channels: tuple[str, ...], now: datetime) -> str:
         """Without a choice: the way of the code still pending in this browser, else the last one used (R72)."""
@@ -270,24 +283,71 @@ class Codes:
 
     # A code that nobody was sent (R81)
 
-    async def pretend(self, attempt: Attempt, typed: str, validity: timedelta, now: datetime) -> Form:
-        """What the code page shows for an identifier that opens nothing: the same every time, and no code is right."""
-        seed = hmac.new(self._key, f"pretend:{typed}".encode(), "sha256").hexdigest()
-        place = _place(attempt.browser, _NOBODY + seed[:32], "mail")
+    async def pretend(
+        self, attempt: Attempt, account: Account | None, login: str, policy: CodePolicy | None, now: datetime
+    ) -> Form:
+        """The code page for a password that was wrong: the same as for a right one, and no code is right.
+
+        Without ``account`` the identifier ``login`` opens nothing. Only with ``hide_destination``, under which right
+        passwords show the same mask.
+        """
+        policy = policy or self._settings.usual
+        channels, usual, who = policy.channels, policy.channels[0], login
+        if account is not None:
+            channels = (await self.usable(account, policy))[0] or policy.channels
+            usual = account.last_channel if account.last_channel in channels else channels[0]
+            who = account.id
+        seed = self._seed(who)
+        place = _place(attempt.browser, _NOBODY + seed, "mail")
         (raw,) = await self._store.read(place)
         held = Code.read(raw)
-        if held is None or held.state != "pending" or now >= _at(held.ends):
-            held = Code(seed, "mail", (now + validity).timestamp(), now.timestamp(), 1)
+        if held is None or not _alive(held, now):
+            held = Code(seed, usual, (now + policy.validity).timestamp(), now.timestamp(), 1)
             await self._store.write(place, held.encode(), _MARK)
-        letters = [chr(ord("a") + int(seed[place : place + 4], 16) % 26) for place in (32, 36)]
-        facts = {
-            "channel": "mail",
-            "destination": f"{letters[0]}•••@{letters[1]}•••.fr",
-            "channels": "mail",
-            "until": _at(held.ends).isoformat(),
-            "resend_at": (_at(held.sent) + self._settings.resend_delay).isoformat(),
+        return Form("code", self._mask(held, who), account=_NOBODY + seed)
+
+    async def pretend_again(
+        self, attempt: Attempt, channel: str | None, now: datetime, *, fresh: bool
+    ) -> Form | Rejected:
+        """« Renvoyer un code » on such a page: the limits of R71, and nothing sent."""
+        settings, account = self._settings, attempt.account or ""
+        place = _place(attempt.browser, account, "mail")
+        (raw,) = await self._store.read(place)
+        held = Code.read(raw)
+        sends = held.sends if held is not None else 0
+        if held is not None and fresh:
+            if now < _at(held.sent) + settings.resend_delay:
+                return Rejected(Reason.RESEND_TOO_SOON, facts=attempt.memory, over=False)
+            if sends >= settings.max_sends_per_attempt:
+                return Rejected(Reason.RESEND_TOO_MANY, facts=attempt.memory, over=False)
+        channels = attempt.memory.get("channels", "mail").split(",")
+        wanted = channel if channel in channels else channels[0]
+        ends = (now + settings.usual.validity).timestamp()
+        made = Code(account.removeprefix(_NOBODY), wanted, ends, now.timestamp(), sends + 1, held.wrong if held else 0)
+        await self._store.write(place, made.encode(), _MARK)
+        destination = attempt.memory.get("destination", "")
+        if wanted == "sms":
+            destination = mask_phone(account)
+        shown = {**attempt.memory, "channel": wanted, "destination": destination, "until": _at(ends).isoformat()}
+        return Form("code", shown, account=account)
+
+    def _seed(self, who: str) -> str:
+        return hmac.new(self._key, f"pretend:{who}".encode(), "sha256").hexdigest()[:32]
+
+    def _mask(self, code: Code, who: str) -> dict[str, str]:
+        """What the page shows when it must not tell: stable for one person, nobody's real address, and one way only:
+        which others there are would tell that somebody exists."""
+        seed = self._seed(who)
+        first, second = (chr(ord("a") + int(seed[at : at + 4], 16) % 26) for at in (0, 4))
+        number = f"{int(seed[8:12], 16) % 100:02d}"
+        shown = {"mail": f"{first}•••@{second}•••.fr", "sms": mask_phone(number), "totp": ""}
+        return {
+            "channel": code.channel,
+            "destination": shown[code.channel],
+            "channels": code.channel,
+            "until": _at(code.ends).isoformat(),
+            "resend_at": (_at(code.sent) + self._settings.resend_delay).isoformat(),
         }
-        return Form("code", facts, account=_NOBODY + seed[:32])
 
     # Checking
 
@@ -295,7 +355,7 @@ class Codes:
         self, attempt: Attempt, account_id: str, typed: str, lane: str, now: datetime
     ) -> Accepted | Rejected:
         """Judge what was typed. Wrong entries are counted here, by the code and in ``lane``."""
-        if await self._tries.day_is_full(lane, now):
+        if not await self._tries.begin_code(lane, now):
             return Rejected(Reason.TOO_MANY_ATTEMPTS, over=False)
         channel = attempt.memory.get("channel", "mail")
         place = _place(attempt.browser, account_id, channel)
@@ -304,9 +364,10 @@ class Codes:
         else:
             found = await self._check_sent(place, account_id, typed, now)
         if isinstance(found, Rejected):
-            if found.reason is Reason.WRONG_CODE:
-                await self._tries.failed(lane, now)
+            if found.reason is not Reason.WRONG_CODE:
+                await self._tries.take_back(lane)
             return found
+        await self._tries.take_back(lane)
         await self._tries.succeeded(lane)
         return found
 
@@ -321,9 +382,9 @@ class Codes:
             after = replace(code, state="used") if right else self._counted(code)
             # One swap takes the code away or counts the wrong entry: of fifty at once, each sees the others' effect.
             if await self._store.swap(place, raw, after.encode(), _MARK):
-                return (
-                    Accepted(_METHODS[code.channel], code.channel) if right else Rejected(Reason.WRONG_CODE, over=False)
-                )
+                if not right:
+                    return Rejected(Reason.WRONG_CODE, over=False)
+                return Accepted(_METHODS[code.channel], code.channel, sent_to=code.sent_to)
         return Rejected(Reason.TOO_MANY_ATTEMPTS, {"by": "race"}, over=False)
 
     async def _check_own(self, place: str, account_id: str, typed: str, now: datetime) -> Accepted | Rejected:
@@ -368,6 +429,8 @@ class Codes:
         return Form("code", self._facts(account, code, channels), account=account.id)
 
     def _facts(self, account: Account, code: Code, channels: tuple[str, ...]) -> dict[str, str]:
+        if self._settings.hide_destination:
+            return self._mask(code, account.id)
         destination = {"mail": mask_mail(account.mail or ""), "sms": mask_phone(account.phone or ""), "totp": ""}
         return {
             "channel": code.channel,
@@ -389,6 +452,11 @@ class Codes:
         """Wait for what is being handed over."""
         while self._sending:
             await asyncio.gather(*self._sending, return_exceptions=True)
+
+
+def destination_of(address: str | None) -> str:
+    """Where a code went, as it is kept with the code."""
+    return hashlib.sha256((address or "").encode()).hexdigest()[:16]
 
 
 def is_nobody(account_id: str) -> bool:

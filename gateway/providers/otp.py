@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from gateway.accounts.account import Account, Origin
@@ -22,7 +22,7 @@ from gateway.accounts.password import Passwords, TooBusy
 from gateway.identity import Assurance, Login, Method, Proof
 from gateway.policy.throttle import Pace
 from gateway.providers.base import Attempt, Form, Rejected, Reply
-from gateway.providers.codes import CodePolicy, Codes, is_nobody
+from gateway.providers.codes import CodePolicy, Codes, destination_of, is_nobody
 from gateway.providers.devices import Devices
 from gateway.providers.tries import Tries
 from gateway.reasons import Reason, Stale
@@ -98,35 +98,42 @@ class PasswordAndCode:
     async def _password(self, attempt: Attempt, reply: Reply, now: datetime) -> Proof | Form | Rejected:
         password = reply.fields.get("password", "")
         login = Login.parse(reply.fields.get("identifier", ""))
+        # (1) by address first: except for a browser the person used before, behind an address that many share
+        full = await self._tries.address_waits(reply.address, now)
+        if full and not await self._is_known(attempt, login):
+            return Rejected(Reason.TOO_MANY_ATTEMPTS, {"by": "address"}, over=False)
         if login is None or not password or len(password) > 4096:
+            await self._tries.failed_from(reply.address, now)
             await self._verify(None, password[:4096])
             return Rejected(Reason.WRONG_CREDENTIALS, {"why": "empty"}, over=False)
-        # (1) counted before looking up: by address, then by what the identifier opens
-        if await self._tries.address_waits(reply.address, now):
-            return Rejected(Reason.TOO_MANY_ATTEMPTS, {"by": "address"}, over=False)
         account = await self._accounts.by_login(login.key)
         lane = await self._tries.lane(attempt.browser, account, login)
-        if await self._tries.waits(lane, now):
-            return Rejected(Reason.TOO_MANY_ATTEMPTS, {"by": "account"}, over=False)
-        # (2) the same work whatever is wrong
-        try:
-            verdict = await self._passwords.verify(account.password_hash if account else None, password)
-        except TooBusy:
-            return Rejected(Reason.TOO_MANY_ATTEMPTS, {"by": "load"}, over=False)
-        why = self._why_not(account, now) if verdict.right else "password"
+        async with self._tries.turn(lane):
+            # (2) counted before it is judged, and taken back when it was right
+            if not await self._tries.begin(lane, now):
+                return Rejected(Reason.TOO_MANY_ATTEMPTS, {"by": "account"}, over=False)
+            # (3) the same work whatever is wrong
+            try:
+                verdict = await self._passwords.verify(account.password_hash if account else None, password)
+            except TooBusy:
+                await self._tries.take_back(lane)
+                return Rejected(Reason.TOO_MANY_ATTEMPTS, {"by": "load"}, over=False)
+            why = self._why_not(account) if verdict.right else "password"
+            if account is not None and why is None:
+                await self._tries.take_back(lane)
         if account is None or why is not None:
-            await self._tries.failed(lane, now, reply.address)
+            await self._tries.failed_from(reply.address, now)
             if self._settings.uniform:
-                return await self._codes.pretend(attempt, login.key, timedelta(minutes=10), now)
+                return await self._codes.pretend(attempt, account, login.key, self._policy(account, now), now)
             return Rejected(Reason.WRONG_CREDENTIALS, {"why": why or "unknown"}, over=False)
         if verdict.rehash:
             account = await self._rehash(account, password, now)
-        # (3) is a code needed?
+        # (4) is a code needed?
         policy = self._rules.for_account(account, now)
         if not policy.strong:
             await self._tries.succeeded(lane)
             return self._proof(account, Method.PASSWORD, Assurance.PASSWORD, now, {})
-        # (4) or was it given in this browser not long ago? (R78)
+        # (5) or was it given in this browser not long ago? (R78)
         if attempt.shared:
             await self._devices.forget(attempt.browser, account.id)
         elif held := await self._devices.remembered(attempt.browser, account, now, policy.memory):
@@ -137,6 +144,13 @@ class PasswordAndCode:
         return await self._codes.issue(
             attempt, account, policy, wanted, now, fresh=False, wait=not self._settings.uniform
         )
+
+    async def _is_known(self, attempt: Attempt, login: Login | None) -> bool:
+        account = await self._accounts.by_login(login.key) if login is not None else None
+        return account is not None and await self._devices.known(attempt.browser, account.id)
+
+    def _policy(self, account: Account | None, now: datetime) -> CodePolicy | None:
+        return self._rules.for_account(account, now) if account is not None else None
 
     async def _verify(self, stored: str | None, password: str) -> None:
         """The work of a comparison, for what cannot be right."""
@@ -152,13 +166,13 @@ class PasswordAndCode:
         except (Stale, TooBusy):  # somebody changed the account, or much is going on: next time
             return account
 
-    def _why_not(self, account: Account | None, now: datetime) -> str | None:
+    def _why_not(self, account: Account | None) -> str | None:
         """What stands against this account beside its password; all of it answers like a wrong password (R55)."""
         if account is None:
             return "unknown"
         if account.closed_at is not None:
             return Reason.ACCOUNT_CLOSED.value
-        if account.suspended_at is not None and account.suspended_at <= now:
+        if account.suspended_at is not None:
             return Reason.ACCOUNT_SUSPENDED.value
         prior = self._settings.requires_prior_strong and account.origin is not Origin.REFERENT
         if prior and account.first_strong_at is None:
@@ -181,7 +195,7 @@ class PasswordAndCode:
 
     async def _again(self, attempt: Attempt, channel: str | None, now: datetime, *, fresh: bool) -> Form | Rejected:
         if attempt.account is not None and is_nobody(attempt.account):
-            return Form("code", attempt.memory, account=attempt.account)
+            return await self._codes.pretend_again(attempt, channel, now, fresh=fresh)
         account = await self._accounts.by_id(attempt.account or "")
         if account is None:
             return Rejected(Reason.ATTEMPT_UNKNOWN)
@@ -201,7 +215,9 @@ class PasswordAndCode:
         if isinstance(accepted, Rejected):
             return accepted
         assert account is not None  # noqa: S101 - no code is right for nobody
-        evidence = {"channel": accepted.channel, "proved": accepted.channel}
+        evidence = {"channel": accepted.channel}
+        if accepted.channel == "mail" and accepted.sent_to == destination_of(account.mail):
+            evidence["proved"] = "mail"  # the address of now, not one that was changed since the code left
         if accepted.recovery_left is not None:
             evidence["recovery_left"] = str(accepted.recovery_left)
         return self._proof(account, accepted.method, Assurance.TRANSITION, now, evidence)

@@ -107,7 +107,8 @@ class Keeper:
 
         The level only rises by a factor. Raises ``SessionGone`` when the session ended meanwhile.
         """
-        proofs = (*session.proofs, replace(proof, evidence={}))[-5:]
+        kept = [one for one in session.proofs if one is not session.proof][-3:]
+        proofs = (session.proof, *kept, replace(proof, evidence={}))
         return await self._renew(replace(session, proofs=proofs), session, now)
 
     async def move(self, session: Session, space: Space, now: datetime) -> tuple[str, Session]:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, closing
 
 import pytest
 import pytest_asyncio
 
 from tests.browser import Person, Way
-from tests.stories.conftest import world
+from tests.stories.conftest import running
 from tests.visitor import Demo
 from tests.workstation import Chromium, chromium_of
-
-__all__ = ["world"]
 
 Meet = Callable[..., Awaitable[Person]]
 
@@ -29,10 +27,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with running(tmp_path_factory.mktemp("demo")) as demo:
+        yield demo
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium(world: Demo, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Chromium]:
-    async with chromium_of(world, tmp_path_factory.mktemp("home")) as running:
-        yield running
+    async with chromium_of(world, tmp_path_factory.mktemp("home")) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""One demo world for all stories, started as a person starts it."""
+"""A demo world for each file of stories, started as a person starts it: counters of a day begin anew with it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def running(folder: Path, **settings: str) -> Iterator[Demo]:
     assert not (folder / "demo.json").exists()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with running(tmp_path_factory.mktemp("demo")) as demo:
         yield demo

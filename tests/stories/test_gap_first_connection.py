@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import closing
 
 import pytest
 
-from tests.stories.conftest import free_base
+from tests.stories.conftest import running
 from tests.stories.ways import DEEP, PASSWORD, by_card, by_psc, card_of
 from tests.visitor import Demo, Visitor
 
@@ -23,34 +17,10 @@ SESSION = ("localhost", "__Host-vtgw")
 LONG = "Cent caractères avec des espaces, des chiffres 1234567890 et des mots qui n'ont aucun rapport 42 fi"
 
 
-@contextmanager
-def own_world(folder: Path, settings: Mapping[str, str]) -> Iterator[Demo]:
-    """A demo on its own ports, with these settings in its environment."""
-    line = [sys.executable, "-W", "ignore", "-m", "gateway", "demo", "--dir", str(folder)]
-    process = subprocess.Popen(
-        [*line, "--port-base", str(free_base())],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, **settings},
-    )
-    deadline = time.monotonic() + 60
-    while not (folder / "demo.json").exists():
-        assert process.poll() is None, process.stdout and process.stdout.read().decode()
-        assert time.monotonic() < deadline, "the demo does not start"
-        time.sleep(0.1)
-    try:
-        yield Demo(folder)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
-        assert process.stdout is not None
-        process.stdout.close()
-
-
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """Nobody has signed in here yet."""
-    with own_world(tmp_path_factory.mktemp("fresh"), {}) as demo:
+    with running(tmp_path_factory.mktemp("fresh")) as demo:
         yield demo
 
 

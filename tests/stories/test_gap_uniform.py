@@ -10,7 +10,8 @@ from datetime import datetime
 
 import pytest
 
-from tests.stories.test_gap_first_connection import own_world, rows
+from tests.stories.conftest import running
+from tests.stories.test_gap_first_connection import rows
 from tests.stories.ways import DEEP, by_psc, headers_of
 from tests.visitor import Answer, Demo, Visitor
 
@@ -22,6 +23,7 @@ TEAMS = {
 CONTACTS = ", ".join(f'{{label = "{name}", url = "{url}", topics = {topics}}}' for name, (url, topics) in TEAMS.items())
 SETTINGS = {
     "GATEWAY_LOGIN__UNIFORM_FAILURE": "true",
+    "GATEWAY_OTP__CHANNELS": '["mail"]',
     "GATEWAY_ACCOUNT__VERIFY_MAIL": "off",
     "GATEWAY_PASSWORD__MIN_ENTROPY_BITS": "50",
     "GATEWAY_METHODS__LIBERAL": '["psc", "password"]',
@@ -34,7 +36,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def uniform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with own_world(tmp_path_factory.mktemp("uniform"), SETTINGS) as demo:
+    with running(tmp_path_factory.mktemp("uniform"), **SETTINGS) as demo:
         yield demo
 
 
@@ -48,6 +50,7 @@ def bare(answer: Answer) -> str:
     """A page without what belongs to this one visit."""
     text = re.sub(r'(name="(?:csrf|attempt)" value=)"[^"]*"', r"\1", answer.text)
     text = re.sub(r"\w•••@\w•••\.\w+", "MASK", text)
+    text = re.sub(r"\b[0-9A-F]{4}-[0-9A-F]{4}\b", "REFERENCE", text)
     text = re.sub(r"\d+\s*h\s*\d\d", "HOUR", text)
     return re.sub(r'data-expires="[^"]*"', "", text)
 

@@ -113,6 +113,7 @@ def test_r73_a_mobile_is_proved_by_a_code(demo: Demo) -> None:
 
 def test_r75_a_mobile_that_cannot_be_reached(demo: Demo) -> None:
     """When the SMS cannot leave the person is told, and nothing changes."""
+    demo.advance(60)
     visitor = registered(demo, "dr-lambert")
     before = rows(demo, "SELECT phone FROM accounts WHERE national_id = '899700100078'")
     demo.console("POST", "/fault", {"component": "sms", "mode": "error"})
