@@ -73,3 +73,23 @@ async def test_r75_posting_waits_for_nobody() -> None:
         await asyncio.sleep(0)
     assert [message.to for message in relay.sent] == [ACCOUNT.mail]
     await notices.close()
+
+
+async def test_a_message_that_cannot_be_written_stops_nobody_elses() -> None:
+    """A sender that fails in a way nobody foresaw loses that message alone; the workers go on."""
+
+    class Breaking(Mailbox):
+        async def send(self, message: object) -> str:
+            if getattr(message, "to", "").startswith("=?"):
+                raise IndexError("a parser's own fault")
+            return await super().send(message)  # type: ignore[arg-type]
+
+    relay = Breaking()
+    notices = Notices(relay, TestAmbient())
+    notices.start()
+    for _ in range(8):
+        notices.post(ACCOUNT, TEXT, "notice", "ref", to="=?utf-8?q??=@example.test")
+    notices.post(ACCOUNT, TEXT, "notice", "ref")
+    await notices.drained()
+    await notices.close()
+    assert ([message.to for message in relay.sent], notices.lost) == ([ACCOUNT.mail], 8)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.accounts.account import Account, Standing
+from gateway.accounts.register import mail_key
 from tests.policy.test_decision import ACCOUNT
 
 YEAR = timedelta(days=365)
@@ -53,3 +54,27 @@ def test_r98_names_of_services(family: str, given: str, expected: bool) -> None:
     """A word of the list, whole and without accents, marks a name that is no person's."""
     account: Account = replace(ACCOUNT, family_name=family, given_name=given)
     assert account.named_generically(WORDS) is expected
+
+
+def test_s2_a_clock_set_back_opens_nothing() -> None:
+    """A suspended or closed account stays so whatever the clock says."""
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    later = now + timedelta(days=1)
+    assert replace(ACCOUNT, suspended_at=later).standing(now, YEAR) is Standing.SUSPENDED
+    assert replace(ACCOUNT, closed_at=later).standing(now, YEAR) is Standing.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("typed", "good"),
+    [
+        ("c.martin@chu-lyon.fr", True),
+        ("=?utf-8?q?luc.bernard?=@example.test", False),
+        ("a=?b@example.test", False),
+        ("c martin@example.test", False),
+        ("c,martin@example.test", False),
+        ("c.martin@localhost", False),
+    ],
+)
+def test_r18_what_is_a_mail_address(typed: str, good: bool) -> None:
+    """An encoded word (RFC 2047) would be delivered to somebody else's mailbox: it is no address."""
+    assert (mail_key(typed) is not None) is good

@@ -241,3 +241,74 @@ async def test_r4_a_code_for_somebody_signed_in_needs_no_password(world: World) 
     proof = await world.type(replace(attempt, memory=form.facts), world.mail.code)
     assert isinstance(proof, Proof)
     assert proof.evidence["account"] == "acc_1"
+
+
+async def test_a2_forty_guesses_at_once_are_forty(world: World) -> None:
+    """Of forty wrong passwords at the same instant five are judged; the right one sent with them waits like the rest."""
+    tries = [world.login(password=f"faux-{number}") for number in range(39)]
+    outcomes = [outcome for _, outcome in await asyncio.gather(*tries, world.login())]
+    judged = [reason(one) for one in outcomes].count(Reason.WRONG_CREDENTIALS)
+    assert judged == 5
+    assert reason(outcomes[-1]) is Reason.TOO_MANY_ATTEMPTS
+
+
+async def test_a2_right_passwords_at_once_do_not_count_against_each_other(world: World) -> None:
+    """Ten tabs that send the right password together all come to the code page."""
+    outcomes = [outcome for _, outcome in await asyncio.gather(*(world.login() for _ in range(10)))]
+    assert all(isinstance(one, Form) for one in outcomes)
+    assert isinstance((await world.login())[1], Form)
+
+
+async def test_r58_empty_and_odd_identifiers_are_counted_by_address(world: World) -> None:
+    """What can be nobody's identifier costs a hash and counts all the same."""
+    world.build(login=LoginSettings(even=0, address_pace=Pace(after=1_000_000, most=10)))
+    for _ in range(10):
+        assert reason((await world.login("", "x"))[1]) is Reason.WRONG_CREDENTIALS
+    assert reason((await world.login("", "x"))[1]) is Reason.TOO_MANY_ATTEMPTS
+
+
+async def test_r58_a_full_address_does_not_close_a_known_browser(world: World) -> None:
+    """Behind an address that many share, the browser a person used before still gets in."""
+    world.build(login=LoginSettings(even=0, address_pace=Pace(after=1_000_000, most=10)))
+    for number in range(10):
+        await world.login(f"inconnu{number}")
+    assert reason((await world.login(browser=ELSEWHERE))[1]) is Reason.TOO_MANY_ATTEMPTS
+    await world.devices.signed_in(HERE, "acc_1")
+    assert isinstance((await world.login(browser=HERE))[1], Form)
+
+
+async def test_r58_one_customer_has_a_whole_64(world: World) -> None:
+    """Failures from addresses of one IPv6 /64 count together; another /64 has its own."""
+    now = world.ambient.now()
+    world.build(login=LoginSettings(even=0, address_pace=Pace(after=1_000_000, most=2)))
+    await world.tries.failed_from("2001:db8:1:2::1", now)
+    await world.tries.failed_from("2001:db8:1:2:ffff::9", now)
+    assert await world.tries.address_waits("2001:db8:1:2:abcd::7", now)
+    assert not await world.tries.address_waits("2001:db8:1:3::1", now)
+
+
+async def test_r71_a_dead_code_is_not_a_shorter_way_to_another(world: World) -> None:
+    """After five wrong entries a new code still waits for the delay, and so does changing the channel back and forth."""
+    world.policy = CodePolicy(True, channels=("mail", "sms"))
+    world.accounts["acc_1"] = replace(world.accounts["acc_1"], phone_proved_at=START)
+    attempt, _ = await world.login()
+    for _ in range(5):
+        await world.type(attempt, "x")
+    assert reason(await world.provider.resend(attempt, None, world.ambient.now())) is Reason.RESEND_TOO_SOON
+    for channel in ("sms", "mail") * 5:
+        await world.provider.ask(replace(attempt, account="acc_1"), channel, world.ambient.now())
+    assert len(world.mail.sent) + len(world.sms.sent) <= 2
+
+
+async def test_r19_a_code_proves_the_address_it_went_to(world: World) -> None:
+    """A code sent to the address of before does not prove the one the account has by now."""
+    attempt, _ = await world.login()
+    code = world.mail.code
+    world.accounts["acc_1"] = replace(world.accounts["acc_1"], mail="autre@example.test")
+    proof = await world.type(attempt, code)
+    assert isinstance(proof, Proof)
+    assert "proved" not in proof.evidence
+    attempt, _ = await world.login(browser=ELSEWHERE)
+    proof = await world.type(attempt, world.mail.code)
+    assert isinstance(proof, Proof)
+    assert proof.evidence["proved"] == "mail"

@@ -64,6 +64,7 @@ async def test_envoy_puts_the_address_behind_the_prefix(make_rig: MakeRig) -> No
     [
         (Challenge(Reason.NO_SESSION, Space.LIBERAL), 401, "https://vt.test/_gateway/sign-in?space=liberal&reason=no-session&return=/"),
         (Challenge(Reason.CHARTER_MISSING, Space.LIBERAL, "charter"), 403, "https://vt.test/_gateway/charter?return=/"),
+        (Challenge(Reason.PASSWORD_TOO_OLD, Space.LIBERAL, "password/renew"), 403, "https://vt.test/_gateway/password/renew?return=/"),
         (Refuse(Reason.ACCOUNT_SUSPENDED), 403, None),
         (Refuse(Reason.STORE_DOWN), 503, None),
         (RuntimeError("broken"), 503, None),

@@ -140,3 +140,15 @@ def test_r96_what_counts_as_fresh(age: int, remembered: bool, fresh: bool) -> No
     kept = decode(encode(session))
     assert kept is not None
     assert kept.proofs[0].remembered is remembered
+
+
+async def test_lesson_86_step_ups_never_lower_the_level(world: World) -> None:
+    """A session opened by card stays substantial however many codes confirm something later."""
+    _, session = await world.open()
+    for number in range(8):
+        world.ambient.advance(60)
+        code = Proof(WHO, Method.OTP_MAIL, Assurance.TRANSITION, world.ambient.now())
+        _, session = await world.keeper.step_up(session, code, world.ambient.now())
+        assert session.assurance is Assurance.SUBSTANTIAL, number
+    assert len(session.proofs) <= 5
+    assert session.fresh(world.ambient.now(), timedelta(minutes=1), Assurance.TRANSITION)

@@ -343,3 +343,86 @@ def test_r147_every_event_is_one_json_line(demo: Demo) -> None:
     assert act["fact_method"] == "otp-mail"
     assert "petit@" not in json.dumps(act)
     assert "99700100029" not in json.dumps(act)
+
+
+def test_a_finished_registration_opens_nothing_after_signing_out(demo: Demo) -> None:
+    """On a shared workstation: somebody creates an account by card, signs out and leaves; the charter's form sent again
+    from the browser's history signs nobody in."""
+    visitor = by_card(demo, "student-faure", space="professionnel")
+    visitor.submit("/register", email="z.faure@example.test", password=PASSWORD, repeat_password=PASSWORD)
+    page = visitor.last
+    visitor.submit("/charter", accept="1")
+    assert SESSION in visitor.cookies
+    visitor.get("/_gateway/account")
+    visitor.submit("/sign-out")
+    visitor.card, visitor.last = None, page
+    again = visitor.submit("/charter", accept="1")
+    assert again.status == 403
+    assert SESSION not in visitor.cookies
+
+
+def test_a_mail_link_asked_by_a_thief_dies_with_the_session(demo: Demo) -> None:
+    """Somebody at an open session asks to change the mail; the owner signs out everywhere: the link then changes nothing,
+    and the owner was told when it was asked."""
+    thief = Visitor(demo)
+    by_password(thief, "dr-petit")
+    thief.get("/_gateway/account")
+    thief.submit("/account/mail", email="mechant@example.test")
+    link = demo.link("mechant@example.test")
+    assert "m•••@e•••.test" in demo.mail("anne.petit@example.test", "changement d'adresse")["text"]
+    owner = Visitor(demo)
+    by_psc(owner, "dr-petit")
+    owner.get("/_gateway/account")
+    owner.submit("/account/sign-out-everywhere")
+    thief.get(link)
+    answer = thief.submit("/mail/prove")
+    assert answer.status == 403
+    by_psc(owner, "dr-petit")
+    assert "anne.petit@example.test" in owner.get("/_gateway/account").text
+
+
+def test_a_sign_in_begun_with_the_old_password_ends_with_it(demo: Demo) -> None:
+    """The password is reset while somebody holds a code that the old one brought: the code opens nothing."""
+    thief = to_code(demo, "dr-bernard")
+    code = demo.code("luc.bernard@example.test")
+    owner = Visitor(demo)
+    owner.get("/_gateway/password/forgot")
+    owner.submit("/password/forgot", identifier="899700100011")
+    old = demo.person("dr-bernard")["account"]["password"]
+    owner.get(demo.link("luc.bernard@example.test", "mot de passe"))
+    owner.submit("/password/reset", password=old + "-neuf", repeat_password=old + "-neuf")
+    answer = thief.submit("/sign-in/code", code=code)
+    assert answer.status == 403
+    assert SESSION not in thief.cookies
+    by_psc(owner, "dr-bernard")
+    owner.get("/_gateway/account")
+    owner.submit("/account/password", password=old, repeat_password=old)
+
+
+def test_forms_nobody_can_read_have_their_page(demo: Demo) -> None:
+    """Charsets that do not exist, bytes that are no text, half characters: 400 and a French page, never an accident."""
+    visitor = Visitor(demo)
+    visitor.get("/_gateway/sign-in")
+    token = next(form for form in visitor.last.forms if form.action.endswith("/sign-in/password")).fields["csrf"]
+    good = f"csrf={token}&identifier=a&password=b".encode()
+    kinds = [
+        ("application/x-www-form-urlencoded; charset=nope", good),
+        ("application/x-www-form-urlencoded; charset=base64", good),
+        ("application/x-www-form-urlencoded; charset=utf-7", good + b"&x=+2AA-"),
+        ("multipart/form-data; boundary=x", b"--y\r\n\r\n"),
+    ]
+    for kind, body in kinds:
+        url = demo.about["gateway"] + "/_gateway/sign-in/password"
+        answer = visitor.raw("POST", url, body, {"Content-Type": kind})
+        assert answer.status in (400, 403), kind
+        assert '<html lang="fr">' in answer.text, kind
+
+
+def test_signing_in_and_out_is_no_loop(demo: Demo) -> None:
+    """Five sign-ins and sign-outs in a row in one browser, as at a shared workstation, are all let through."""
+    visitor = Visitor(demo)
+    for _ in range(5):
+        by_psc(visitor, "dr-petit")
+        assert visitor.last.url.endswith(DEEP)
+        visitor.get("/_gateway/account")
+        visitor.submit("/sign-out")

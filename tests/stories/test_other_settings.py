@@ -6,11 +6,12 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.stories.conftest import running
-from tests.stories.ways import DEEP, PASSWORD, by_card, by_password, headers_of
+from tests.stories.ways import DEEP, PASSWORD, by_card, by_password, by_psc, headers_of
 from tests.visitor import Demo, Visitor
 
 SESSION = ("localhost", "__Host-vtgw")
@@ -206,3 +207,29 @@ def test_r97_warnings_before_sleep(strict: Demo) -> None:
                 break
             time.sleep(0.2)
         assert len(found) == expected, (day, [one["subject"] for one in found])
+
+
+@pytest.fixture(scope="module")
+def cards_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A world whose médecin libéral space takes card and e-CPS alone."""
+    with running(tmp_path_factory.mktemp("cards"), GATEWAY_METHODS__LIBERAL='["card", "psc"]') as demo:
+        yield demo
+
+
+def test_r4_a_space_keeps_to_its_own_means(cards_only: Demo) -> None:
+    """A session by code in the professional space does not move to a space without codes, neither by the button nor by a
+    step-up that names that space; an e-CPS does."""
+    visitor = Visitor(cards_only)
+    by_password(visitor, "dr-bernard")
+    visitor.get("/_gateway/account")
+    asked = visitor.submit("/account/space", space="liberal")
+    assert "Confirmez que c'est bien vous" in asked.text
+    assert "Recevoir un code" not in asked.text
+    token = asked.forms[0].fields["csrf"]
+    body = urlencode({"csrf": token, "then": "/account", "space": "liberal", "channel": "mail"}).encode()
+    visitor.go("POST", cards_only.about["gateway"] + "/_gateway/step-up", body, {})
+    assert "J'ai reçu mon code" not in visitor.last.text
+    visitor.get(DEEP)
+    assert headers_of(cards_only.requests()[-1])["x-vt-space"] == "professionnel"
+    by_psc(visitor, "dr-bernard", space="liberal")
+    assert headers_of(cards_only.requests()[-1])["x-vt-space"] == "liberal"
