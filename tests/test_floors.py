@@ -34,7 +34,6 @@ ELSEWHERE = {
     "request": "proxy/test_vectors",
     "answer": "proxy/test_door: challenges and faults",
     "ops": "stories/test_outage: readyz and metrics",
-    "register": "stories: first connection; edges/test_records_contract",
     "schema": "edges/test_records_contract",
     "database": "edges/test_records_contract",
     "memory_store": "edges/test_store_contract",
