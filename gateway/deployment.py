@@ -22,7 +22,7 @@ from gateway.pages.regions import Contact, Links, Region, Regions, logo_of, them
 from gateway.policy.routes import Route, RouteClass, RouteTable
 from gateway.policy.throttle import Pace
 from gateway.providers.certificates import CardTrust, trust_of
-from gateway.providers.codes import CodePolicy, CodeSettings
+from gateway.providers.code import CodePolicy, CodeSettings
 from gateway.providers.otp import LoginSettings
 from gateway.proxy.headers import Names
 from gateway.proxy.limits import Backend, DoorSettings, Group, Health, Limits

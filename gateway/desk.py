@@ -11,7 +11,7 @@ from gateway.identity import Method
 from gateway.policy.book import book_of
 from gateway.policy.establishments import Defaults, EstablishmentPolicy, PolicyBook
 from gateway.ports import Records
-from gateway.providers.codes import CodePolicy
+from gateway.providers.code import CodePolicy
 from gateway.session.model import Lifetimes
 
 

@@ -53,6 +53,8 @@ ELSEWHERE = {
     "people": "settings/test_load",
     "desk": "stories: every sign-in asks it",
     "household": "stories: every story runs through it",
+    "code": "providers/test_otp, providers/test_second_factors",
+    "pretence": "providers/test_second_factors: R81; stories/test_uniform_failures",
     "codes": "providers/test_otp, providers/test_second_factors",
     "devices": "providers/test_second_factors",
     "tries": "providers/test_otp, providers/test_second_factors",

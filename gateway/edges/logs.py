@@ -51,7 +51,7 @@ class _Forward(logging.Handler):
     """Lines of libraries, in the same shape as ours."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        structlog.get_logger(record.name).log(record.levelno, record.getMessage())
+        structlog.get_logger(record.name).log(record.levelno, record.getMessage(), exc_info=record.exc_info)
 
 
 class Sink:

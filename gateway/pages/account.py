@@ -19,7 +19,7 @@ from gateway.accounts.authenticator import Authenticators
 from gateway.accounts.phone import shown
 from gateway.audit import Act, Record
 from gateway.identity import Assurance, Method, Space
-from gateway.pages.arrival import is_fresh, way_of
+from gateway.pages.arrival import is_fresh, trace_of, way_of
 from gateway.pages.base import SESSION, Handler, Visit, go, handle, set_cookie
 from gateway.pages.house import House
 from gateway.pages.leaving import Leaving, forget_registration
@@ -213,13 +213,13 @@ class AccountPages:
         offered = way_of(session.method) in house.methods[target]
         if weak or not offered or (allowed is not None and session.method not in allowed):
             return go(f"{house.prefix}/step-up?then=/account&space={target.value}")
+        ticket = house.ambient.token(32)
+        facts = {"space": target.value, "session": trace_of(ticket)}
         await house.audit.record(
-            Record(
-                Act.SPACE_CHANGED, visit.now, account.id, correlation=visit.request_id, facts={"space": target.value}
-            )
+            Record(Act.SPACE_CHANGED, visit.now, account.id, correlation=visit.request_id, facts=facts)
         )
         try:
-            ticket, _ = await house.keeper.move(session, target, visit.now)
+            await house.keeper.move(session, target, visit.now, ticket)
         except SessionGone:
             return self._nobody(visit)
         answer = go("/")

@@ -24,7 +24,7 @@ from gateway.pages.journey import Register, Stop, next_step
 from gateway.pages.words import MEANS
 from gateway.providers.base import Attempt
 from gateway.reasons import Reason, Stale, Taken
-from gateway.session.keeper import SessionGone, encode_proof
+from gateway.session.keeper import SessionGone, digest_of, encode_proof
 
 STEP_UP = "step-up"  # the name of attempts made by somebody who is signed in: worth nothing without that session
 _TURNS = 5
@@ -217,14 +217,18 @@ async def open_session(visit: Visit, account: Account, proof: Proof, attempt: At
     hint = proof.evidence.get("logout_hint")
     facts = {name: value for name, value in proof.evidence.items() if name not in ("logout_hint", "account") and value}
     act = Act.STEP_UP if present is not None else Act.SIGN_IN
+    ticket = house.ambient.token(32)
+    facts |= {"method": proof.method.value, "assurance": proof.assurance.word, "space": space.value}
+    facts["session"] = trace_of(ticket)
     await house.audit.record(
         Record(
             act,
             now,
             account.id,
+            scope=" ".join(account.scopes) or None,
             address=visit.client,
             correlation=visit.request_id,
-            facts={"method": proof.method.value, "assurance": proof.assurance.word, "space": space.value, **facts},
+            facts=facts,
         )
     )
     first_time = not await house.register.has_used(account.id, proof.method.value)
@@ -244,7 +248,7 @@ async def open_session(visit: Visit, account: Account, proof: Proof, attempt: At
     lifetimes = house.rules.lifetimes(account, now, shared=attempt.shared)
     if present is not None:
         try:
-            ticket, session = await house.keeper.step_up(replace(present, space=space), proof, now)
+            ticket, session = await house.keeper.step_up(replace(present, space=space), proof, now, ticket)
         except SessionGone:
             if attempt.method == STEP_UP:
                 return await stopped(visit, attempt, proof, Reason.STEP_UP_NEEDED, account)
@@ -259,6 +263,7 @@ async def open_session(visit: Visit, account: Account, proof: Proof, attempt: At
             logout_hint=house.seal(hint) if hint else None,
             agent=agent_of(visit.request.headers.get("User-Agent", "")),
             address=visit.client,
+            ticket=ticket,
         )
     await _tell(visit, account, proof, first_time=first_time, woken=woken)
     await _remember(visit, account, proof, attempt)
@@ -269,6 +274,11 @@ async def open_session(visit: Visit, account: Account, proof: Proof, attempt: At
     if not attempt.shared:
         set_cookie(answer, LAST, way_of(proof.method), BROWSER_LIFE)
     return answer
+
+
+def trace_of(ticket: str) -> str:
+    """What the access log calls the session of this ticket: from a request one finds who acted, and how (R149)."""
+    return digest_of(ticket)[:12]
 
 
 def way_of(method: Method) -> str:

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway import html, texts
 from gateway.accounts.account import Account, Standing
@@ -44,6 +45,7 @@ _SHOWN_AGAIN = {
     "city": "Ville",
     "name": "Nom",
 }
+_ALIKE = frozenset({"sign_in", "code"})  # pages that must be equal to the letter, whatever was wrong (R55, R81)
 _log = structlog.get_logger("gateway.pages")
 
 
@@ -60,6 +62,7 @@ class Visit:
     session: Session | None = None
     account: Account | None = None
     new_browser: str | None = None  # a cookie to set with the answer
+    logged: bool = False  # whether this refusal stands in the log under its reference
 
     @property
     def reference(self) -> str:
@@ -102,6 +105,10 @@ class Visit:
         page = frame(
             self.house, self.region, csrf=self.csrf(), account=self.account, banner=banner, keepalive=self._keepalive()
         )
+        if status >= 400:  # R155: a page that says no says under which reference the log knows it
+            if not self.logged:
+                self.log(Reason.BAD_INPUT, status)
+            page.reference = "" if template in _ALIKE or facts.get("reference") else self.reference
         text = html.render(template, page=page, **facts)
         return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
 
@@ -140,6 +147,7 @@ class Visit:
         )
 
     def log(self, reason: Reason, status: int, **facts: str) -> None:
+        self.logged = True
         _log.info(
             "refused",
             reason=reason.value,
@@ -158,7 +166,13 @@ class Visit:
             for value in data.values():
                 if isinstance(value, str):
                     value.encode()  # half a character is nobody's text
-        except (ValueError, LookupError, AssertionError, RuntimeError) as error:  # charset, boundary, bytes
+        except (
+            ValueError,
+            LookupError,
+            AssertionError,
+            RuntimeError,
+            HttpProcessingError,
+        ) as error:  # charset, boundary, bytes
             raise web.HTTPBadRequest from error
         fields = {name: value for name, value in data.items() if isinstance(value, str)}
         origin = self.request.headers.get("Origin")
@@ -212,6 +226,7 @@ def frame(
         banner=banner,
         keepalive=keepalive,
         accessibility=house.accessibility,
+        reference="",
     )
 
 

@@ -21,9 +21,9 @@ from gateway.pages.base import Handler, Visit, go, handle
 from gateway.pages.house import House
 from gateway.pages.proving import TAKEN, MailProof
 from gateway.pages.registration import generic_mailbox, plain_line, postal_faults
-from gateway.pages.stepup import need_fresh
+from gateway.pages.stepup import late, need_fresh
 from gateway.ports import Message, Value
-from gateway.providers.codes import mask_mail, mask_phone
+from gateway.providers.code import mask_mail, mask_phone
 from gateway.reasons import Reason, SenderFailed, Stale
 
 _LIFE = timedelta(minutes=10)
@@ -72,6 +72,8 @@ class Contacts:
 
     async def mail(self, visit: Visit) -> web.StreamResponse:
         fields = await visit.form()
+        if visit.session is None:
+            return late(visit, fields, "/account/mail")
         if (wait := await need_fresh(visit, "/account/mail")) is not None:
             return wait
         account, house = visit.account, self._house
@@ -150,6 +152,8 @@ class Contacts:
     async def phone(self, visit: Visit) -> web.StreamResponse:
         """A new number. A mobile is proved by a code first, where SMS can be sent; anything else is a contact only."""
         fields = await visit.form()
+        if visit.session is None:
+            return late(visit, fields, "/account/phone")
         if (wait := await need_fresh(visit, "/account/phone")) is not None:
             return wait
         typed = fields.get("phone", "").strip()
@@ -196,6 +200,8 @@ class Contacts:
 
     async def phone_code(self, visit: Visit) -> web.StreamResponse:
         fields = await visit.form()
+        if visit.session is None:
+            return late(visit, fields, "/account/phone")
         if (wait := await need_fresh(visit, "/account/phone")) is not None:
             return wait
         account, house = visit.account, self._house
@@ -269,7 +275,7 @@ class Contacts:
         fields = await visit.form()
         account, house = visit.account, self._house
         if account is None:
-            return go(f"{house.prefix}/sign-in?reason={Reason.NO_SESSION.value}")
+            return late(visit, fields, "/account/address")
         wrong = postal_faults(house, fields)
         if wrong:
             visit.log(Reason.BAD_INPUT, 422)

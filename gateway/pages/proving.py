@@ -21,7 +21,7 @@ from gateway.audit import Act, Record
 from gateway.pages.base import Handler, Visit, handle
 from gateway.pages.house import House
 from gateway.ports import Value
-from gateway.providers.codes import mask_mail
+from gateway.providers.code import mask_mail
 from gateway.reasons import Reason, Stale, Taken
 
 _PER_DAY = 10  # links sent to one account

@@ -146,7 +146,9 @@ class SignIn:
         attempt = self._attempts.remember(attempt, no.facts, account)
         await self._attempts.keep(attempt)
         visit.log(no.reason, 503, channel=no.facts.get("channel", ""))
-        return await self._code_form(visit, attempt, status=503, problem=_NOT_SENT, expired=True)
+        answer = await self._code_form(visit, attempt, status=503, problem=_NOT_SENT, expired=True)
+        answer.headers["Retry-After"] = "30"
+        return answer
 
     # Code
 
@@ -182,6 +184,7 @@ class SignIn:
             until=clock if same_day else f"{texts.day(until, zone=zone)}, {clock}",
             attempt=attempt.id,
             problem=problem,
+            sent=status != 503,
             expired=expired or visit.now >= until,
             space=attempt.space.value,
             back=attempt.return_to,

@@ -6,6 +6,7 @@ session already stands for it: such a code is worth nothing once that session is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from aiohttp import web
@@ -34,6 +35,19 @@ async def need_fresh(visit: Visit, then: str, *, least: Assurance = Assurance.TR
         return None
     level = "&level=strong" if least is Assurance.SUBSTANTIAL else ""
     return go(f"{prefix}/step-up?then={quote(then)}{level}")
+
+
+def late(visit: Visit, fields: Mapping[str, str], then: str) -> web.Response:
+    """A form of the account sent after the session's end: refused, with what was typed (lesson 17)."""
+    prefix = visit.house.prefix
+    return visit.message(
+        "Votre session est fermée",
+        "Rien n'a été enregistré. Reconnectez-vous, puis saisissez de nouveau.",
+        status=401,
+        actions=[(f"{prefix}/sign-in?return={quote(prefix + then)}", "Se connecter", False)],
+        reason=Reason.FORM_EXPIRED,
+        typed=fields,
+    )
 
 
 class StepUp:
@@ -101,8 +115,14 @@ class StepUp:
         outcome = await self._password.ask(attempt, fields.get("channel"), visit.now)
         if isinstance(outcome, Form):
             return await self._sign_in.to_code(attempt, outcome)
-        visit.log(outcome.reason, 503 if outcome.reason is Reason.DELIVERY_FAILED else 429)
+        status = {Reason.DELIVERY_FAILED: 503, Reason.RESEND_TOO_MANY: 429, Reason.RESEND_TOO_SOON: 429}.get(
+            outcome.reason, 403
+        )
+        visit.log(outcome.reason, status)
         problem = "Le code n'a pas pu être envoyé. Choisissez un autre moyen, ou réessayez dans quelques minutes."
         if outcome.reason in (Reason.RESEND_TOO_MANY, Reason.RESEND_TOO_SOON):
             problem = "Trop de codes ont été demandés. Choisissez un autre moyen."
-        return await self._show(visit, back, space, then, fields.get("level", ""), problem=problem, status=429)
+        answer = await self._show(visit, back, space, then, fields.get("level", ""), problem=problem, status=status)
+        if status == 503:
+            answer.headers["Retry-After"] = "30"
+        return answer

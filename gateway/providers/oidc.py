@@ -168,7 +168,12 @@ class OpenIdProvider:
             assurance=Assurance.SUBSTANTIAL,
             at=at,
             until=at + settings.session_cap,
-            evidence={"issuer": settings.issuer, "sub": claims["sub"], "acr": level or "", "logout_hint": raw},
+            evidence={
+                "issuer": settings.issuer,
+                "sub": hashlib.sha256(claims["sub"].encode()).hexdigest()[:16],
+                "acr": level or "",
+                "logout_hint": raw,
+            },
         )
 
     # Calls to the provider

@@ -22,7 +22,8 @@ from gateway.accounts.password import Passwords, TooBusy
 from gateway.identity import Assurance, Login, Method, Proof
 from gateway.policy.throttle import Pace
 from gateway.providers.base import Attempt, Form, Rejected, Reply
-from gateway.providers.codes import CodePolicy, Codes, destination_of, is_nobody
+from gateway.providers.code import CodePolicy, destination_of, is_nobody
+from gateway.providers.codes import Codes
 from gateway.providers.devices import Devices
 from gateway.providers.tries import Tries
 from gateway.reasons import Reason, Stale
@@ -124,7 +125,7 @@ class PasswordAndCode:
         if account is None or why is not None:
             await self._tries.failed_from(reply.address, now)
             if self._settings.uniform:
-                return await self._codes.pretend(attempt, account, login.key, self._policy(account, now), now)
+                return await self._codes.pretence.begin(attempt, account, login.key, self._policy(account, now), now)
             return Rejected(Reason.WRONG_CREDENTIALS, {"why": why or "unknown"}, over=False)
         if verdict.rehash:
             account = await self._rehash(account, password, now)
@@ -141,9 +142,12 @@ class PasswordAndCode:
             proof = self._proof(account, held.method, Assurance.TRANSITION, now, {"remembered": "1"})
             return replace(proof, remembered=True)
         wanted = reply.fields.get("channel")
-        return await self._codes.issue(
+        sent = await self._codes.issue(
             attempt, account, policy, wanted, now, fresh=False, wait=not self._settings.uniform
         )
+        if isinstance(sent, Rejected) and self._settings.uniform:  # no channel, too many: nothing may tell (R81)
+            return await self._codes.pretence.begin(attempt, account, login.key, policy, now)
+        return sent
 
     async def _is_known(self, attempt: Attempt, login: Login | None) -> bool:
         account = await self._accounts.by_login(login.key) if login is not None else None
@@ -195,7 +199,7 @@ class PasswordAndCode:
 
     async def _again(self, attempt: Attempt, channel: str | None, now: datetime, *, fresh: bool) -> Form | Rejected:
         if attempt.account is not None and is_nobody(attempt.account):
-            return await self._codes.pretend_again(attempt, channel, now, fresh=fresh)
+            return await self._codes.pretence.again(attempt, channel, now, fresh=fresh)
         account = await self._accounts.by_id(attempt.account or "")
         if account is None:
             return Rejected(Reason.ATTEMPT_UNKNOWN)

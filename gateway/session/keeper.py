@@ -60,9 +60,11 @@ class Keeper:
         logout_hint: str | None = None,
         agent: str = "",
         address: str = "",
+        ticket: str | None = None,
     ) -> tuple[str, Session]:
-        """A new session and its ticket, for the cookie. The proof is the caller's business; so is the audit."""
-        ticket = self._ambient.token(32)
+        """A new session and its ticket, for the cookie. The proof is the caller's business; so is the audit, which may
+        name the session beforehand by a ``ticket`` made by the caller."""
+        ticket = ticket or self._ambient.token(32)
         session = Session(
             digest=digest_of(ticket),
             account=account,
@@ -102,18 +104,22 @@ class Keeper:
                 return True
         raise StoreUnavailable("a session is changed too often")
 
-    async def step_up(self, session: Session, proof: Proof, now: datetime) -> tuple[str, Session]:
+    async def step_up(
+        self, session: Session, proof: Proof, now: datetime, ticket: str | None = None
+    ) -> tuple[str, Session]:
         """Add a proof by the same person; new ticket, same reference (R144).
 
         The level only rises by a factor. Raises ``SessionGone`` when the session ended meanwhile.
         """
         kept = [one for one in session.proofs if one is not session.proof][-3:]
         proofs = (session.proof, *kept, replace(proof, evidence={}))
-        return await self._renew(replace(session, proofs=proofs), session, now)
+        return await self._renew(replace(session, proofs=proofs), session, now, ticket)
 
-    async def move(self, session: Session, space: Space, now: datetime) -> tuple[str, Session]:
+    async def move(
+        self, session: Session, space: Space, now: datetime, ticket: str | None = None
+    ) -> tuple[str, Session]:
         """Change the space (R3, R4); new ticket."""
-        return await self._renew(replace(session, space=space), session, now)
+        return await self._renew(replace(session, space=space), session, now, ticket)
 
     async def close(self, session: Session, now: datetime) -> None:
         """End one session, everywhere, at once."""
@@ -142,9 +148,9 @@ class Keeper:
                 ended += 1
         return ended
 
-    async def _renew(self, fresh: Session, old: Session, now: datetime) -> tuple[str, Session]:
+    async def _renew(self, fresh: Session, old: Session, now: datetime, ticket: str | None) -> tuple[str, Session]:
         """The new record first, then the old one away: a store that fails in between signs nobody out."""
-        ticket = self._ambient.token(32)
+        ticket = ticket or self._ambient.token(32)
         renewed = replace(fresh, digest=digest_of(ticket), seen_at=now)
         await self._index(renewed.account, now, add=renewed.digest)
         await self._store.write(_key(renewed.digest), encode(renewed), _life(renewed, now))

@@ -12,7 +12,7 @@ from gateway.accounts.account import Origin
 from gateway.accounts.password import Passwords
 from gateway.identity import Assurance, Method, NationalId, Proof
 from gateway.providers.base import Form, Rejected
-from gateway.providers.codes import CodePolicy, mask_mail, mask_phone
+from gateway.providers.code import CodePolicy, mask_mail, mask_phone
 from gateway.reasons import Reason
 from tests.ambient import START, TestAmbient
 from tests.providers.world import PASSWORD, World, reason

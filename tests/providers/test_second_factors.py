@@ -11,7 +11,7 @@ import pytest
 from gateway.identity import Assurance, Method, Proof
 from gateway.policy.throttle import Pace
 from gateway.providers.base import Form, Rejected
-from gateway.providers.codes import CodePolicy, CodeSettings, is_nobody
+from gateway.providers.code import CodePolicy, CodeSettings, is_nobody
 from gateway.providers.otp import LoginSettings
 from gateway.reasons import Reason
 from tests.ambient import START

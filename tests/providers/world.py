@@ -14,7 +14,8 @@ from gateway.edges.memory_store import MemoryStore
 from gateway.identity import Space
 from gateway.ports import Message
 from gateway.providers.base import Attempt, Form, Outcome, Rejected, Reply
-from gateway.providers.codes import CodePolicy, Codes, CodeSettings
+from gateway.providers.code import CodePolicy, CodeSettings
+from gateway.providers.codes import Codes
 from gateway.providers.devices import Devices
 from gateway.providers.otp import LoginSettings, PasswordAndCode
 from gateway.providers.tries import Tries

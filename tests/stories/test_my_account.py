@@ -221,19 +221,6 @@ def test_r104_a_copy_of_everything_and_erasure(demo: Demo) -> None:
     assert headers_of(demo.requests()[-1])["x-vt-rpps"] == "99700100078"
 
 
-def test_r4_a_weak_session_steps_up_to_change_space(demo: Demo) -> None:
-    """A doctor in a password-only scope whose establishment is switched on meanwhile is asked for a code before the space
-    changes, and gets a new ticket."""
-    visitor = Visitor(demo)
-    by_password(visitor, "dr-rousseau")
-    assert visitor.last.url.endswith(DEEP)
-    assert headers_of(demo.requests()[-1])["x-vt-auth-method"] == "otp-mail"
-    visitor.get(ACCOUNT)
-    visitor.submit("/account/space", space="liberal")
-    visitor.get(DEEP)
-    assert headers_of(demo.requests()[-1])["x-vt-space"] == "liberal"
-
-
 @pytest.mark.parametrize("path", ["mail", "phone", "address", "password", "data", "authenticator"])
 def test_nobody_is_sent_to_sign_in_and_back(demo: Demo, path: str) -> None:
     """A page of the account asked for without a session leads to sign-in, and then to that page."""

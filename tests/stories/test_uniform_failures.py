@@ -11,7 +11,7 @@ from datetime import datetime
 import pytest
 
 from tests.stories.conftest import running
-from tests.stories.test_gap_first_connection import rows
+from tests.stories.test_first_connection import rows
 from tests.stories.ways import DEEP, by_psc, headers_of
 from tests.visitor import Answer, Demo, Visitor
 
