@@ -8,15 +8,16 @@ Floors, from the ground up; a room imports only from floors below its own:
 
     identity, reasons, request      words everybody uses
     audit                           what is written down, and how it is spelled
-    ports, html                     the narrow openings to the world; templates to text
+    html, ports, texts              templates to text; the narrow openings to the world; mails and SMS
     edges                           one file for each thing outside
+    jobs                            work that several workers do once
     accounts, session               what is remembered of people; who is signed in now
     policy                          the rules, pure
-    assertion, providers            the signed sentence for backends; ways to prove who one is
-    gate, answer                    the one question the door asks; what is said when the answer is no
+    assertion, providers, notices   the signed sentence for backends; ways to prove who one is; mails nobody waits for
+    gate, answer, desk              the one question the door asks; what is said when the answer is no; the policy in force
     pages, proxy, ops               the faces to the network
-    settings                        the configuration, checked before a socket opens
-    app                             the composition root
+    settings, deployment            the configuration, checked before a socket opens; the value each room needs
+    household, app                  the composition root: the pages' side, and the rest
     demo                            a whole world on one machine
     commands, __main__              the command line
 """
