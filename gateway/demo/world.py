@@ -103,6 +103,31 @@ key_file = "gateway.key"
 label = "Contacter l'assistance SISRA"
 topics = ["carte CPS", "e-CPS", "compte"]
 url = "mailto:assistance@example.test"
+[[regions]]
+id = "aura"
+name = "Auvergne-Rhône-Alpes"
+scope = "aura"
+[[regions.contacts]]
+label = "Contacter l'assistance SISRA"
+topics = ["Pro Santé Connect", "carte CPS", "activation de l'e-CPS"]
+url = "mailto:assistance@example.test"
+[[regions.contacts]]
+label = "Équipe ViaTrajectoire Auvergne-Rhône-Alpes"
+topics = ["connexion", "comptes", "activation"]
+url = "tel:+33400000000"
+hours = "du lundi au vendredi, de 9 h à 18 h"
+[[regions]]
+id = "reunion"
+name = "La Réunion"
+timezone = "Indian/Reunion"
+[regions.colours]
+accent = "#7a1f5c"
+accent_ink = "#ffffff"
+accent_soft = "#f7e9f2"
+[[regions.contacts]]
+label = "Équipe ViaTrajectoire La Réunion"
+topics = ["connexion", "comptes"]
+url = "mailto:reunion@example.test"
 """
 
 

@@ -95,16 +95,15 @@ class House(Protocol):
     def failed(self, error: Exception, head: RequestHead) -> None: ...
 
 
-HOLD_ASKING, HOLD_UPSTREAM, HOLD_AHEAD = 1, 2, 4  # why reading is paused
+HOLD_ASKING, HOLD_UPSTREAM, HOLD_AHEAD, HOLD_UNREAD = 1, 2, 4, 8  # why reading is paused
 
 
 class Answering(asyncio.BaseProtocol):
     """State of one connection, and what it says. Times are those of the event loop."""
 
     __slots__ = (
-        "_answered", "_body", "_buffer", "_chunked_answer", "_close", "_door", "_expect", "_forward", "_held", "_ident",
-        "_plan",
-        "_progress", "_received", "_request", "_sent", "_session", "_since", "_started", "_status", "_task",
+        "_answered", "_body", "_buffer", "_chunked_answer", "_close", "_door", "_expect", "_forward", "_full", "_held",
+        "_ident", "_plan", "_progress", "_received", "_request", "_sent", "_session", "_since", "_started", "_status", "_task",
         "_upstream", "_waits", "_write", "peer", "state", "transport", "until",
     )  # fmt: skip
 
@@ -116,6 +115,7 @@ class Answering(asyncio.BaseProtocol):
         self.state = State.HEAD
         self._buffer = b""
         self._held = 0
+        self._full = False  # the client does not take what was written
         self._plan: Plan | None = None  # of the request being handled, or of the last one
         self._task: asyncio.Task[None] | None = None
         self._since = door.time()  # when this state of affairs began

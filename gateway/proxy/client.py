@@ -13,7 +13,7 @@ from typing import cast
 
 from gateway.edges.tls import peer_of
 from gateway.policy.decision import Challenge, Decision, Forward, Refuse
-from gateway.proxy.answering import HOLD_AHEAD, HOLD_ASKING, HOLD_UPSTREAM, Answering, State
+from gateway.proxy.answering import HOLD_AHEAD, HOLD_ASKING, HOLD_UNREAD, HOLD_UPSTREAM, Answering, State
 from gateway.proxy.limits import PAGES
 from gateway.proxy.plan import Plan, Way
 from gateway.proxy.pool import Source
@@ -51,7 +51,10 @@ class Reading(Answering):
         state = self.state
         if state is _HEAD:
             plan = self._plan
-            if plan is not None and plan.again and data == plan.raw and not self._buffer:
+            if self._full:
+                self._buffer += data
+                self._hold(HOLD_UNREAD)
+            elif plan is not None and plan.again and data == plan.raw and not self._buffer:
                 self._begin(plan)  # the very bytes of the request before
             elif not self._buffer:
                 self._since = self._progress
@@ -91,13 +94,19 @@ class Reading(Answering):
         self._door.left(self)
 
     def pause_writing(self) -> None:
+        self._full = True
         if self._upstream is not None:
             self._upstream.hold(True)
 
     def resume_writing(self) -> None:
+        self._full = False
         self._progress = self._door.time()
         if self._upstream is not None:
             self._upstream.hold(False)
+        if self._held & HOLD_UNREAD:
+            self._let(HOLD_UNREAD)
+            if self.state is _HEAD:
+                self._ready()
 
     # From bytes to a request
 
@@ -301,12 +310,20 @@ class Reading(Answering):
         self._reset()
         self.state = _HEAD
         self._since = self._progress
+        if self._full:  # nothing more is asked for a client that does not take its answers: they would pile up here
+            self._hold(HOLD_UNREAD)
+            return
+        if self._held & HOLD_UPSTREAM:  # the backend answered before it had taken the end of the body
+            self._let(HOLD_UPSTREAM)
         if self._buffer:
             asyncio.get_running_loop().call_soon(self._resume)
         elif self._held & HOLD_AHEAD:
             self._let(HOLD_AHEAD)
 
     def _resume(self) -> None:
+        if self.state is State.HEAD and self._full:
+            self._hold(HOLD_UNREAD)
+            return
         if self.state is State.HEAD and self._buffer:
             self._next()
         if self.state is State.HEAD or len(self._buffer) <= self._door.settings.limits.waiting:
@@ -317,7 +334,10 @@ class Reading(Answering):
         limits = self._door.settings.limits
         state = self.state
         if state is State.HEAD:
-            if self._buffer:
+            if self._full:
+                if now - self._progress > limits.write_idle:
+                    self._abort()
+            elif self._buffer:
                 if now - self._since > limits.head:
                     self._refuse(Reason.REQUEST_TIMEOUT)
             elif now - self._since > (limits.drain_idle if self._door.draining else limits.keep_alive):

@@ -136,8 +136,9 @@ def _to_nobody(data: bytes) -> None:
 class Upstream(asyncio.Protocol):
     """Client side of one HTTP/1.1 connection. ``alive`` until either side ends it."""
 
-    __slots__ = ("_body", "_buffer", "_heads", "_interim", "_last", "_method", "_upgrade", "_write", "alive", "born", "home",
-                 "idle_since", "keep", "owner", "retired", "reused", "spoiled", "transport", "trusted", "tunnel")  # fmt: skip
+    __slots__ = ("_body", "_buffer", "_full", "_heads", "_held", "_interim", "_last", "_method", "_upgrade", "_write",
+                 "alive", "born", "home", "idle_since", "keep", "owner", "retired", "reused", "spoiled", "transport",
+                 "trusted", "tunnel")  # fmt: skip
 
     def __init__(self, heads: ResponseHeads, home: Home, *, trusted: bool) -> None:
         self._heads = heads
@@ -160,6 +161,8 @@ class Upstream(asyncio.Protocol):
         self._method = ""
         self._upgrade = False
         self._interim = 0
+        self._held = False  # not read, because the client is slower
+        self._full = False  # the backend does not take what was sent
 
     # What the client side calls
 
@@ -176,6 +179,7 @@ class Upstream(asyncio.Protocol):
 
     def hold(self, held: bool) -> None:
         """Stop or go on reading: the client is slower than the backend."""
+        self._held = held
         transport = self.transport
         if transport is not None and not transport.is_closing():
             if held:
@@ -189,6 +193,8 @@ class Upstream(asyncio.Protocol):
         self._body = None
         self._interim = 0
         self.idle_since = now
+        if self._held:  # by its last piece: the next client is not to wait for this one
+            self.hold(False)
         if not self.reused:
             self.reused = True
             self.born = now
@@ -268,10 +274,12 @@ class Upstream(asyncio.Protocol):
             owner.answer_failed(Reason.BACKEND_GARBAGE, silent=False)
 
     def pause_writing(self) -> None:
+        self._full = True
         if self.owner is not None:
             self.owner.upstream_full(True)
 
     def resume_writing(self) -> None:
+        self._full = False
         if self.owner is not None:
             self.owner.upstream_full(False)
 
@@ -326,4 +334,4 @@ class Upstream(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether another request may use this connection, now that its answer has ended."""
-        return self.keep and not self.spoiled and not self.tunnel and self.alive
+        return self.keep and not self.spoiled and not self.tunnel and not self._full and self.alive

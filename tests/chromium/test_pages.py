@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import parse_qs, urlsplit
 
+import pyotp
 import pytest
 from playwright.async_api import Request
 
@@ -145,6 +148,49 @@ async def _old_form(me: Person) -> None:
     await me.type_password("dr-bernard")
 
 
+async def _prove_mail(me: Person) -> None:
+    await own("/account/mail")(me)
+    await me.fill("Nouvelle adresse", "luc@cabinet-bernard.test")
+    await me.press("Valider")
+    text = (await me.message("luc@cabinet-bernard.test", holding="https://"))["text"]
+    await me.open(next(word for word in text.split() if word.startswith("https://")))
+
+
+async def _phone_code(me: Person) -> None:
+    await own("/account/phone")(me)
+    await me.fill("Téléphone", "06 12 34 56 90")
+    await me.press("Valider")
+
+
+async def _recovery_codes(me: Person) -> None:
+    """Whatever an earlier look added is taken away first."""
+    await own("/account/authenticator", "dr-rousseau")(me)
+    if await me.page.get_by_role("button", name="Retirer").count():
+        await me.press("Retirer l'application")
+        await me.open(f"{_P}/account/authenticator")
+    link = await me.page.locator('a[href^="otpauth:"]').get_attribute("href")
+    secret = parse_qs(urlsplit(link or "").query)["secret"][0]
+    now = datetime.fromisoformat(me.demo.console("GET", "/clock")["now"])
+    await me.fill("Code à 6 chiffres", pyotp.TOTP(secret).at(now))
+    await me.press("Valider")
+
+
+async def _authenticator(me: Person) -> None:
+    await _recovery_codes(me)
+    await me.open(f"{_P}/account/authenticator")
+
+
+async def _held_form(me: Person) -> None:
+    """A form of the application, sent after the idle end."""
+    await me.sign_in_by_psc("dr-bernard", back=_DEEP)
+    me.demo.advance(31 * 60)
+    async with me.page.expect_navigation():
+        await me.page.evaluate(
+            "() => { const form = document.createElement('form'); form.method = 'post';"
+            " document.body.append(form); form.submit(); }"
+        )
+
+
 def unproved(path: str) -> Reach:
     """Seen by somebody signed in whose last proof is old: half an hour after typing a code."""
 
@@ -182,6 +228,10 @@ SIGHTS = (
     Sight("account-address", "Mon compte : adresse postale", own("/account/address")),
     Sight("account-password", "Mon compte : mot de passe", own("/account/password")),
     Sight("account-authenticator", "Mon compte : application d'authentification", own("/account/authenticator")),
+    Sight("account-authenticator-on", "Mon compte : application active", _authenticator),
+    Sight("recovery-codes", "Codes de secours", _recovery_codes),
+    Sight("account-telephone-code", "Mon compte : code reçu sur le téléphone", _phone_code),
+    Sight("prove-mail", "Confirmer mon adresse", _prove_mail),
     Sight("account-passkeys", "Mon compte : clés d'accès", own("/account/passkeys")),
     Sight("account-passkeys-add", "Ajouter une clé d'accès", own("/account/passkeys/add")),
     Sight("sign-in-passkey", "Connexion par clé d'accès", at(f"{_P}/sign-in/passkey?space=liberal")),
@@ -190,10 +240,12 @@ SIGHTS = (
     Sight("someone-else", "Une autre session est ouverte", _someone_else),
     Sight("cookies-refused", "Votre navigateur n'a pas gardé le cookie de connexion", _cookies_refused),
     Sight("old-form", "Ce formulaire n'est plus valable", _old_form),
+    Sight("held-form", "Votre saisie n'est pas perdue", _held_form),
     Sight("signed-out", "Vous êtes déconnecté", _signed_out),
     Sight("help", "Besoin d'aide ?", at(f"{_P}/help")),
     Sight("help-means", "Quel moyen est pour moi ?", at(f"{_P}/help/means")),
     Sight("help-card", "Comment s'authentifier par Carte CPS ou e-CPS ?", at(f"{_P}/help/card")),
+    Sight("region", "Choisir ma région", at(f"{_P}/region")),
     Sight("privacy", "Données personnelles", at(f"{_P}/privacy")),
     Sight("accessibility", "Accessibilité", at(f"{_P}/accessibility")),
     Sight("not-found", "Cette page n'existe pas", at(f"{_P}/nothing")),
