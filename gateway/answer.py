@@ -159,5 +159,7 @@ def reference_of(request_id: str) -> str:
 
     The last, because the first are the same for all requests of one process.
     """
-    short = "".join(character for character in request_id.upper() if character.isalnum())[-8:]
+    short = request_id[-8:].upper()
+    if not short.isalnum():  # an id of another make, in groups
+        short = "".join(character for character in request_id.upper() if character.isalnum())[-8:]
     return f"{short[:4]}-{short[4:]}"

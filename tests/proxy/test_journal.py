@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import pytest
+
+from gateway.answer import reference_of
 from gateway.proxy.journal import AccessLog
 from gateway.proxy.limits import AccessEvent
 from gateway.reasons import Reason
@@ -31,3 +34,12 @@ def test_g1_lines_are_json_in_order_and_nothing_forges_one() -> None:
     assert (lines[1]["path"], lines[1]["reason"]) == (odd, "backend-down")
     assert (lines[1]["reference"], "reference" in lines[2]) == ("0000-0002", False)  # what the page showed (R155)
     assert lines[2]["timestamp"] == "2026-03-01T12:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("request_id", "reference"),
+    [("0" * 24 + "89abcdef", "89AB-CDEF"), ("6f1c-22d0_89ab-cd_ef", "89AB-CDEF"), ("", "-")],
+)
+def test_r155_a_reference_is_the_end_of_the_request_id(request_id: str, reference: str) -> None:
+    """Eight letters or digits, read aloud without signs."""
+    assert reference_of(request_id) == reference
