@@ -15,10 +15,13 @@ from zoneinfo import ZoneInfo
 
 from gateway.assertion import Audience
 from gateway.edges.tls import client_context
-from gateway.identity import Space
+from gateway.identity import Method, Space
 from gateway.pages.help import HelpFacts
 from gateway.pages.house import Charter
 from gateway.pages.regions import Contact, Links, Region, Regions, logo_of, theme_of
+from gateway.policy.decision import Rules
+from gateway.policy.establishments import Defaults
+from gateway.policy.legal import MEANS, Legal, Status
 from gateway.policy.routes import Route, RouteClass, RouteTable
 from gateway.policy.throttle import Pace
 from gateway.providers.certificates import CardTrust, trust_of
@@ -26,6 +29,7 @@ from gateway.providers.code import CodePolicy, CodeSettings
 from gateway.providers.otp import LoginSettings
 from gateway.proxy.headers import Names
 from gateway.proxy.limits import Backend, DoorSettings, Group, Health, Limits
+from gateway.session.model import Lifetimes
 from gateway.settings import Settings
 from gateway.settings.looks import ContactSection
 from gateway.settings.model import BackendSection
@@ -41,6 +45,40 @@ def methods(settings: Settings) -> dict[Space, Sequence[str]]:
         Space.LIBERAL: [one for one in order if one in settings.methods.liberal],
         Space.PROFESSIONNEL: [one for one in order if one in settings.methods.etablissement],
     }
+
+
+def defaults(settings: Settings) -> Defaults:
+    """The national default of every policy field, and the legal status of every means (G3)."""
+    mie = settings.mie
+    legal = {"psc": Legal(Status.PSC), "card": Legal(Status.CPX)}
+    for name in ("otp_mail", "otp_sms", "otp_totp", "passkey", "password"):
+        one = getattr(mie, name)
+        status = Status(one.status)
+        until = mie.transition_until if status is Status.TRANSITION else one.homologation_until
+        legal[name] = Legal(status, one.homologation, until)
+    return Defaults(
+        mandatory_from=settings.strong.mandatory_from,
+        code_validity=timedelta(seconds=settings.otp.code_validity),
+        second_factor_memory=timedelta(seconds=settings.otp.second_factor_memory),
+        channels=settings.otp.channels,
+        lifetimes=Lifetimes(timedelta(seconds=settings.session.absolute), timedelta(seconds=settings.session.idle)),
+        legal=legal,
+    )
+
+
+def rules(settings: Settings, terms: Charter) -> Rules:
+    """What ``decide`` needs of the configuration."""
+    return Rules(
+        terms.stamp,
+        timedelta(days=settings.dormancy.days),
+        password_age(settings),
+        settings.policy.on_enable == "revoke",
+    )
+
+
+def admin_methods(settings: Settings) -> frozenset[Method]:
+    """The methods left to regional and national administrators (G59)."""
+    return frozenset(method for means in settings.admin.methods for method in MEANS[means])
 
 
 def routes(settings: Settings) -> RouteTable:

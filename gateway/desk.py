@@ -2,33 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import cast
 
-from gateway.accounts.account import Account
+from gateway.accounts.account import Account, Role
 from gateway.identity import Method
-from gateway.policy.book import book_of
-from gateway.policy.establishments import Defaults, EstablishmentPolicy, PolicyBook
-from gateway.ports import Records
+from gateway.policy.book import scopes_of
+from gateway.policy.establishments import Defaults, EstablishmentPolicy, PolicyBook, Scope
+from gateway.policy.tree import ScopeTree
+from gateway.ports import Records, Row, Span, Where
 from gateway.providers.code import CodePolicy
 from gateway.session.model import Lifetimes
 
+_PAGE = 1000
+_FEW = 400  # ids in one question
+
 
 class PolicyDesk:
-    """``shared_idle``: the idle limit on a shared workstation (R146)."""
+    """``shared_idle``: the idle limit on a shared workstation (R146). ``admin_methods``: the means left to regional and
+    national administrators (G59)."""
 
-    def __init__(self, records: Records, defaults: Defaults, shared_idle: timedelta) -> None:
+    def __init__(
+        self,
+        records: Records,
+        defaults: Defaults,
+        shared_idle: timedelta,
+        admin_methods: frozenset[Method] | None = None,
+    ) -> None:
         self._records = records
         self._defaults = defaults
         self._shared_idle = shared_idle
+        self._admin_methods = admin_methods
+        self._revision = -1
+        self._tree: ScopeTree | None = None
         self.book = PolicyBook(defaults)
 
+    @property
+    def tree(self) -> ScopeTree:
+        """The scopes of the book in force, as people look for them."""
+        if self._tree is None or self._tree.book is not self.book:
+            self._tree = ScopeTree(self.book)
+        return self._tree
+
     async def refresh(self) -> None:
-        """Read the scopes again. Raises ``RecordsUnavailable``, or ``ValueError`` for a word no policy knows."""
-        scopes = await self._records.find("scopes", {}, order=("id",))
-        switches = await self._records.find("switches", {}, order=("effective_from",))
-        self.book = book_of(self._defaults, scopes, switches)
+        """Read what changed since the last time: one look at a counter when nothing did.
+
+        Raises ``RecordsUnavailable``, or ``ValueError`` for a word no policy knows; the book in force then stays.
+        """
+        rows = await self._records.find("revisions", {"name": "policy"}, limit=1)
+        revision = cast(int, rows[0]["value"]) if rows else 0
+        if revision == self._revision:
+            return
+        changed: list[Scope] = []
+        async for page in self._changed(self._revision):
+            ids = [row["id"] for row in page]
+            switches: list[Row] = []
+            for start in range(0, len(ids), _FEW):
+                switches += await self._records.find("switches", {"scope_id": ids[start : start + _FEW]})
+            changed += scopes_of(page, switches)
+        self.book = self.book.with_scopes(changed)
+        self._revision = revision
+
+    async def _changed(self, since: int) -> AsyncIterator[Sequence[Row]]:
+        last = ""
+        while True:
+            where: Where = {"revision": Span(after=since + 1), "id": Span(after=last)} if since >= 0 else {
+                "id": Span(after=last)
+            }  # fmt: skip
+            page = await self._records.find("scopes", where, order=("id",), limit=_PAGE)
+            fresh = [row for row in page if row["id"] != last]
+            if fresh:
+                yield fresh
+            if len(page) < _PAGE:
+                return
+            last = cast(str, page[-1]["id"])
 
     def policy(self, account: Account, now: datetime) -> EstablishmentPolicy:
         return self.book.policy(account.scopes, now)
@@ -44,7 +93,10 @@ class PolicyDesk:
         return self.policy(account, now).second_factor_memory
 
     def methods(self, account: Account, now: datetime) -> frozenset[Method] | None:
-        return self.policy(account, now).methods
+        found = self.policy(account, now).methods
+        if self._admin_methods is None or not any(grant.role is not Role.REFERENT for grant in account.grants):
+            return found
+        return self._admin_methods if found is None else found & self._admin_methods
 
     def channels(self, account: Account, now: datetime) -> Sequence[str]:
         return self.policy(account, now).channels

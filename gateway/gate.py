@@ -162,6 +162,8 @@ class Gate:
     def heard(self, message: str) -> None:
         """A word from any worker: what was cached under this name is no longer known here."""
         kind, _, name = message.partition(":")
+        if kind == "policy":  # facts are as they were; the book is read again, and a verdict lives a second
+            return
         # A question under way may have been answered before this word: it is asked again.
         self._stale.update({name} & self._asked.keys() if kind == "session" else self._asked)
         if kind == "session":

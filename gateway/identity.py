@@ -175,3 +175,14 @@ class Proof:
     until: datetime | None = None  # the proof itself ends here (R43: a session no longer than PSC's)
     remembered: bool = False  # a second factor of an earlier sign-in (R78): opens a session, proves nothing fresh
     evidence: Mapping[str, str] = field(default_factory=dict)
+
+
+def plain(text: str) -> str:
+    """Upper case without accents, for comparing names."""
+    bare = unicodedata.normalize("NFKD", text).upper()
+    return "".join(character for character in bare if not unicodedata.combining(character))
+
+
+def searchable(*names: str) -> str:
+    """Names as they are searched for and compared: upper case, no accents, words parted by single spaces."""
+    return " ".join(re.split(r"[^A-Z0-9]+", plain(" ".join(names)))).strip()

@@ -71,8 +71,8 @@ class Span:
     can go on where it stopped.
     """
 
-    after: datetime | str | None = None
-    before: datetime | str | None = None
+    after: datetime | str | int | None = None
+    before: datetime | str | int | None = None
 
 
 Where = Mapping[str, Value | Span | Sequence[Value]]

@@ -136,6 +136,11 @@ class Reason(StrEnum):
     PASSKEY_REFUSED = "passkey-refused"
     PASSKEY_UNKNOWN = "passkey-unknown"
 
+    # Administration
+    NOT_THERE = "not-there"  # outside one's reach, or nowhere: the two must look the same
+    CHANGED_MEANWHILE = "changed-meanwhile"
+    TOKEN_REFUSED = "token-refused"  # noqa: S105 - a reason, not a secret
+
     # Portal launch
     LAUNCH_REFUSED = "launch-refused"
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from gateway.identity import Identity, NationalId, Space
+from gateway.identity import Identity, NationalId, Space, plain
 
 
 class Standing(StrEnum):
@@ -27,6 +26,22 @@ class Origin(StrEnum):
     STRONG = "strong"
     REFERENT = "referent"
     IMPORT = "import"
+
+
+class Role(StrEnum):
+    """What somebody looks after, the widest first (R87, R100)."""
+
+    NATIONAL = "national"
+    REGION = "region"
+    REFERENT = "referent"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role over a scope and all that lies below it."""
+
+    role: Role
+    scope: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,7 @@ class Account:
     charter_version: str | None = None
     charter_at: datetime | None = None
     scopes: tuple[str, ...] = ()
+    grants: tuple[Grant, ...] = ()
     version: int = 1
 
     @property
@@ -99,9 +115,3 @@ class Account:
     def named_generically(self, words: Collection[str]) -> bool:
         """Whether the name is a service's and no person's (R98). ``words`` are upper case, without accents."""
         return any(word in words for word in re.split(r"[^A-Z0-9]+", plain(f"{self.family_name} {self.given_name}")))
-
-
-def plain(text: str) -> str:
-    """Upper case without accents, for comparing names."""
-    bare = unicodedata.normalize("NFKD", text).upper()
-    return "".join(character for character in bare if not unicodedata.combining(character))

@@ -18,7 +18,16 @@ from gateway.ports import Change, Delete, Records, Row, Update, Value
 from gateway.reasons import Stale
 
 # Tables whose rows belong to one account, by the column account_id.
-SATELLITES = ("logins", "memberships", "authenticators", "recovery_codes", "passkeys", "sign_ins", "acceptances")
+SATELLITES = (
+    "logins",
+    "memberships",
+    "roles",
+    "authenticators",
+    "recovery_codes",
+    "passkeys",
+    "sign_ins",
+    "acceptances",
+)
 _TURNS = 20
 _FORMAT = 1
 _ACCOUNT = (
@@ -34,7 +43,7 @@ _EMPTY: dict[str, Value] = {
     "password_must_change": False,
     **dict.fromkeys(
         (
-            "national_id", "profession", "specialty", "mail", "mail_key", "mail_canonical", "mail_proved_at", "phone",
+            "national_id", "search", "profession", "specialty", "mail", "mail_key", "mail_canonical", "mail_proved_at", "phone",
             "phone_proved_at", "address", "postal_code", "city", "password_hash", "password_set_at", "first_strong_at",
             "last_sign_in_at", "last_method", "last_channel", "suspended_at", "suspended_reason", "reactivated_at",
             "warned_at", "memory_void_at", "charter_version", "charter_at",
@@ -64,6 +73,7 @@ class Archive:
             "account": {**_plain(rows[0], _ACCOUNT), "has_password": rows[0]["password_hash"] is not None},
             "logins": await self._held("logins", account_id, ("key", "created_at"), "key"),
             "memberships": await self._memberships(account_id),
+            "roles": await self._held("roles", account_id, ("role", "scope_id", "since"), "role"),
             "acceptances": await self._held(
                 "acceptances", account_id, ("charter_version", "text_hash", "method", "accepted_at"), "accepted_at"
             ),

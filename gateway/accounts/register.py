@@ -7,13 +7,13 @@ address each belong to one account (R17, R18). Two creations at the same instant
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
-from gateway.accounts.account import Account, Origin
-from gateway.identity import Identity, NationalId, Proof, Space
+from gateway.accounts.account import Account, Grant, Origin, Role
+from gateway.identity import Identity, NationalId, Proof, Space, searchable
 from gateway.ports import Ambient, Change, Insert, Records, Row, Update, Value
 from gateway.reasons import Stale, Taken
 
@@ -122,6 +122,7 @@ class Register:
                     "national_id": identity.id.text,
                     "family_name": identity.family_name,
                     "given_name": identity.given_name,
+                    "search": searchable(identity.family_name, identity.given_name),
                     "profession": identity.profession,
                     "specialty": identity.specialty,
                     "mail": particulars.mail,
@@ -217,6 +218,7 @@ class Register:
             values["first_strong_at"] = account.first_strong_at or proof.at
             values["family_name"] = identity.family_name
             values["given_name"] = identity.given_name
+            values["search"] = searchable(identity.family_name, identity.given_name)
             if identity.profession:
                 values["profession"] = identity.profession
             if identity.specialty:
@@ -292,12 +294,16 @@ class Register:
         account_id = cast(str, row["id"])
         logins = await self._records.find("logins", {"account_id": account_id}, order=("key",))
         scopes = await self._records.find("memberships", {"account_id": account_id}, order=("scope_id",))
+        roles = await self._records.find("roles", {"account_id": account_id}, order=("role", "scope_id"))
         return account_of(
-            row, [cast(str, one["key"]) for one in logins], [cast(str, one["scope_id"]) for one in scopes]
+            row,
+            [cast(str, one["key"]) for one in logins],
+            [cast(str, one["scope_id"]) for one in scopes],
+            [Grant(Role(cast(str, one["role"])), cast(str, one["scope_id"])) for one in roles],
         )
 
 
-def account_of(row: Mapping[str, Value], logins: list[str], scopes: list[str]) -> Account:
+def account_of(row: Mapping[str, Value], logins: list[str], scopes: list[str], grants: Sequence[Grant] = ()) -> Account:
     """An ``accounts`` row and its satellites as a value."""
 
     def text(name: str) -> str | None:
@@ -341,5 +347,6 @@ def account_of(row: Mapping[str, Value], logins: list[str], scopes: list[str]) -
         charter_version=text("charter_version"),
         charter_at=instant("charter_at"),
         scopes=tuple(scopes),
+        grants=tuple(grants),
         version=cast(int, row["version"]),
     )

@@ -9,6 +9,7 @@ from gateway.accounts.password import Passwords
 from gateway.accounts.register import mail_key
 from gateway.demo.people import PEOPLE, PLACES, Someone
 from gateway.edges.database import Database
+from gateway.identity import searchable
 from gateway.ports import Change, Insert
 
 
@@ -17,7 +18,9 @@ async def seed(records: Database, charter: str, now: datetime) -> None:
     if await records.find("scopes", {}, limit=1):
         return
     changes: list[Change] = []
+    paths: dict[str | None, str] = {None: "/"}
     for place in PLACES:
+        paths[place.id] = f"{paths[place.parent]}{place.id}/"
         changes.append(
             Insert(
                 "scopes",
@@ -27,6 +30,9 @@ async def seed(records: Database, charter: str, now: datetime) -> None:
                     "kind": place.kind,
                     "finess": place.finess,
                     "name": place.name,
+                    "path": paths[place.id],
+                    "source": "demo",
+                    "revision": 0,
                     "code_validity": place.code_validity,
                     "channels": place.channels,
                     "updated_at": now,
@@ -45,6 +51,7 @@ async def seed(records: Database, charter: str, now: datetime) -> None:
                         "effective_from": now - timedelta(days=30),
                         "reason": "démonstration",
                         "author": "demo",
+                        "kind": "switch",
                         "derogation_until": now + timedelta(days=365) if place.derogation else None,
                         "created_at": now,
                     },
@@ -70,6 +77,7 @@ async def _account(person: Someone, passwords: Passwords, charter: str, now: dat
                 "national_id": person.idnat,
                 "family_name": person.family_name.upper(),
                 "given_name": person.given_name.upper(),
+                "search": searchable(person.family_name, person.given_name),
                 "profession": person.profession or None,
                 "specialty": person.specialty or None,
                 "mail": person.mail,

@@ -49,6 +49,9 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+# Compared byte by byte on every engine, so that what lies below a path is one span of an index.
+PATH = String().with_variant(String(collation="C"), "postgresql")
+
 accounts = Table(
     "accounts",
     metadata,
@@ -56,6 +59,7 @@ accounts = Table(
     Column("national_id", String, unique=True),
     Column("family_name", String, nullable=False),
     Column("given_name", String, nullable=False),
+    Column("search", String, index=True),  # both names as ``accounts.account.searchable`` spells them
     Column("profession", String),
     Column("specialty", String),
     Column("mail", String),
@@ -142,6 +146,9 @@ scopes = Table(
     Column("kind", String, nullable=False),
     Column("finess", String, index=True),
     Column("name", String, nullable=False),
+    Column("path", PATH, index=True),  # /nation/region/…/id/: all below a scope is one span
+    Column("city", String),
+    Column("source", String),  # finess, csv, or who made it
     Column("code_validity", Integer),
     Column("second_factor_memory", Integer),
     Column("channels", String),
@@ -149,8 +156,19 @@ scopes = Table(
     Column("session_absolute", Integer),
     Column("session_idle", Integer),
     Column("banner", Text),
+    Column("banner_from", UtcDateTime),
+    Column("contacts", Text),  # JSON: a list of {label, url, topics}
+    Column("legal", Text),  # JSON: by means, {status, reference, until} (G3, G8)
+    Column("retired_at", UtcDateTime),  # closed by FINESS or by hand; never deleted, the audit speaks of it
+    Column("revision", Integer, nullable=False, default=0, index=True),  # of the policy, when it last changed
     Column("updated_at", UtcDateTime, nullable=False),
     Column("version", Integer, nullable=False),
+)
+revisions = Table(
+    "revisions",  # one counter by name; raised in the transaction of what it counts, so that none is ever missed
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", Integer, nullable=False),
 )
 memberships = Table(
     "memberships",
@@ -169,7 +187,78 @@ switches = Table(
     Column("reason", String, nullable=False),
     Column("author", String, nullable=False),
     Column("derogation_until", UtcDateTime),
+    Column("kind", String, nullable=False, default="switch"),  # switch, breakglass
+    Column("batch", String, index=True),  # switches made by one act
+    Column("cancelled_at", UtcDateTime),  # undone: counts no more, and stays in the history
+    Column("cancelled_by", String),
+    Column("cancel_reason", String),
     Column("created_at", UtcDateTime, nullable=False),
+)
+requests = Table(
+    "requests",  # a référent asks the region to switch a scope (R87)
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("scope_id", String, ForeignKey("scopes.id"), nullable=False, index=True),
+    Column("author", String, nullable=False),
+    Column("wanted_from", UtcDateTime),
+    Column("reason", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("settled_at", UtcDateTime),
+    Column("settled_by", String),
+    Column("outcome", String),  # done, refused
+)
+roles = Table(
+    "roles",
+    metadata,
+    Column("account_id", String, ForeignKey("accounts.id"), primary_key=True),
+    Column("role", String, primary_key=True),  # national, region, referent
+    Column("scope_id", String, ForeignKey("scopes.id"), primary_key=True, index=True),
+    Column("granted_by", String, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+tokens = Table(
+    "tokens",  # of the API; the token itself is shown once and never kept
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("digest", String, nullable=False, unique=True),
+    Column("name", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("scope_id", String, ForeignKey("scopes.id"), nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+)
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),  # accounts, scopes
+    Column("author", String, nullable=False),
+    Column("dry_run", Boolean, nullable=False),
+    Column("state", String, nullable=False),  # running, done, failed
+    Column("total", Integer),  # bytes of the file, when known
+    Column("done", Integer, nullable=False),  # bytes read
+    Column("counts", Text, nullable=False),  # JSON: lines by outcome
+    Column("fault", String),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+import_reports = Table(
+    "import_reports",
+    metadata,
+    Column("import_id", String, ForeignKey("imports.id"), primary_key=True),
+    Column("chunk", Integer, primary_key=True),
+    Column("lines", Text, nullable=False),  # JSON lines: {line, outcome, key, detail}
+)
+statistics = Table(
+    "statistics",  # sums of a day by scope: what the dashboard draws, kept when the single traces are gone
+    metadata,
+    Column("day", String, primary_key=True),  # 2026-03-02, in the deployment's time zone
+    Column("scope_id", String, primary_key=True),  # "" for people without scope
+    Column("measure", String, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Index("ix_statistics_scope_id", "scope_id", "day"),
 )
 audit = Table(
     "audit",
@@ -183,7 +272,27 @@ audit = Table(
     Column("address", String),
     Column("correlation", String),
     Column("facts", Text, nullable=False),
+    Column("hash", String),  # of this row and the hash before; absent in rows older than the chain
     Index("ix_audit_account", "account", "seq"),
+    Index("ix_audit_scope", "scope", "seq"),
+)
+audit_head = Table(
+    "audit_head",  # one row: the last link, under a key that is not in the database
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("hash", String, nullable=False),
+    Column("mac", String, nullable=False),
+)
+audit_checkpoints = Table(
+    "audit_checkpoints",  # signed: the chain as it stood (kind time), or where it begins after a removal (kind purge)
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("hash", String, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("kid", String, nullable=False),
+    Column("signature", String, nullable=False),
 )
 sign_ins = Table(
     "sign_ins",

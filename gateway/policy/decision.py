@@ -64,6 +64,7 @@ class Rules:
     charter: str  # version in force
     dormancy: timedelta = timedelta(days=365)
     password_age: timedelta | None = None  # None: passwords do not age (R60)
+    revoke_on_enable: bool = True  # false: a session goes on under the level asked when it was opened (R89)
 
 
 def decide(route: Route, facts: Facts | None, book: PolicyBook, rules: Rules, now: datetime) -> Decision:
@@ -109,8 +110,7 @@ def _fault(facts: Facts | None, book: PolicyBook, rules: Rules, now: datetime) -
     if standing is Standing.DORMANT:
         return Reason.ACCOUNT_DORMANT, "sign-in"
     # (3)
-    least = Assurance.TRANSITION if book.asks_more(account.scopes, now) else Assurance.PASSWORD
-    if session.assurance < least:
+    if session.assurance < Assurance.TRANSITION and _asks_more(session, account, book, rules, now):
         return Reason.LEVEL_TOO_LOW, "sign-in"
     # (4)
     if account.charter_version != rules.charter:
@@ -119,6 +119,13 @@ def _fault(facts: Facts | None, book: PolicyBook, rules: Rules, now: datetime) -
     if session.method in _BY_PASSWORD and password_is_old(account, rules.password_age, now):
         return Reason.PASSWORD_TOO_OLD, "password/renew"
     return None
+
+
+def _asks_more(session: Session, account: Account, book: PolicyBook, rules: Rules, now: datetime) -> bool:
+    """Whether a password alone no longer carries this session (R89). What an emergency opened ends with it (G26)."""
+    if not book.asks_more(account.scopes, now):
+        return False
+    return rules.revoke_on_enable or book.asks_more(account.scopes, session.opened_at, emergencies=False)
 
 
 def password_is_old(account: Account, age: timedelta | None, now: datetime) -> bool:

@@ -35,6 +35,8 @@ from gateway.settings.looks import (
 )
 from gateway.settings.people import (
     AccountSection,
+    AdminSection,
+    BreakglassSection,
     CharterSection,
     DormancySection,
     JobsSection,
@@ -42,10 +44,12 @@ from gateway.settings.people import (
     LoginSection,
     LogSection,
     MethodsSection,
+    MieSection,
     NotifySection,
     OtpSection,
     PasskeySection,
     PasswordSection,
+    PolicySection,
     RegistrationSection,
     ResetSection,
     SessionSection,
@@ -291,6 +295,10 @@ class Settings(Section):
     methods: MethodsSection = MethodsSection()
     liberal: LiberalSection = LiberalSection()
     strong: StrongSection = StrongSection()
+    policy: PolicySection = PolicySection()
+    admin: AdminSection = AdminSection()
+    breakglass: BreakglassSection = BreakglassSection()
+    mie: MieSection = MieSection()
     dormancy: DormancySection = DormancySection()
     notify: NotifySection = NotifySection()
     jobs: JobsSection = JobsSection()

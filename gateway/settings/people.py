@@ -129,3 +129,53 @@ class LogSection(Section):
         if self.retention_days > 365 and not self.retention_reason.strip():
             raise ValueError("log.retention_days above 365 needs log.retention_reason (R148)")
         return self
+
+
+class PolicySection(Section):
+    """National bounds of what a scope may set (R91), and how switches work (R85, R87, R89)."""
+
+    on_enable: Literal["revoke", "next_login"] = "revoke"
+    referent_can_enable: bool = False
+    code_validity_max: Annotated[int, Field(ge=60, le=28800)] = 28800
+    second_factor_memory_max: Annotated[int, Field(ge=0, le=28800)] = 28800
+    session_absolute_max: Annotated[int, Field(ge=60, le=LONGEST_SESSION)] = LONGEST_SESSION
+    session_idle_max: Annotated[int, Field(ge=60, le=LONGEST_SESSION)] = LONGEST_SESSION
+    derogation_max_days: Annotated[int, Field(ge=1, le=1095)] = 365
+
+
+class AdminSection(Section):
+    """Who administers signs in by these means only (G59), and their invitations and tokens live so long."""
+
+    methods: Annotated[tuple[Literal["card", "psc"], ...], Field(min_length=1)] = ("card", "psc")
+    invitation_ttl: Annotated[int, Field(ge=3600, le=30 * 86400)] = 7 * 86400
+    token_days: Annotated[int, Field(ge=1, le=366)] = 90
+    import_max_bytes: Annotated[int, Field(ge=1024)] = 256 * 1024 * 1024
+
+
+class BreakglassSection(Section):
+    max: Annotated[int, Field(ge=300, le=86400)] = 86400  # G26
+
+
+class MeansSection(Section):
+    """The legal status of one means (G3), and its homologation if it has one (G8)."""
+
+    status: Literal["homologue", "transition", "interdit"] = "transition"
+    homologation: str = ""
+    homologation_until: Instant | None = None
+
+    @model_validator(mode="after")
+    def _referenced(self) -> MeansSection:
+        if self.status == "homologue" and (not self.homologation or self.homologation_until is None):
+            raise ValueError("a homologated means needs homologation (its reference) and homologation_until (G8)")
+        return self
+
+
+class MieSection(Section):
+    """« Moyens d'identification électronique »; card and Pro Santé Connect are accepted by law and not listed."""
+
+    transition_until: Instant = datetime(2025, 12, 31, 23, 0, tzinfo=UTC)  # 2026-01-01T00:00 Europe/Paris
+    otp_mail: MeansSection = MeansSection()
+    otp_sms: MeansSection = MeansSection()
+    otp_totp: MeansSection = MeansSection()
+    passkey: MeansSection = MeansSection()
+    password: MeansSection = MeansSection()

@@ -48,6 +48,16 @@ async def records(tmp_path: Path) -> AsyncIterator[Database]:
                     Insert("logins", {"key": f"u:{name}", "account_id": f"acc_{name}", "created_at": START}),
                     Insert("memberships", {"account_id": f"acc_{name}", "scope_id": "s1", "since": START}),
                     Insert(
+                        "roles",
+                        {
+                            "account_id": f"acc_{name}",
+                            "role": "referent",
+                            "scope_id": "s1",
+                            "granted_by": "cli:root",
+                            "since": START,
+                        },
+                    ),
+                    Insert(
                         "authenticators",
                         {"account_id": f"acc_{name}", "secret": SECRET, "last_step": 0, "created_at": START},
                     ),
@@ -108,6 +118,7 @@ async def test_r104_the_copy_is_whole_and_holds_no_secret(records: Database) -> 
     assert data["account"]["created_at"].endswith("+00:00")
     assert [one["key"] for one in data["logins"]] == ["899700000005", "u:a"]
     assert data["memberships"] == [{"scope_id": "s1", "since": START.isoformat(), "name": "Service A"}]
+    assert data["roles"] == [{"role": "referent", "scope_id": "s1", "since": START.isoformat()}]
     assert data["acceptances"][0]["accepted_at"] == START.isoformat()
     assert data["sign_ins"][0]["address"] == "192.0.2.7"
     assert data["passkeys"] == [
@@ -194,6 +205,6 @@ def test_every_table_and_column_is_thought_of() -> None:
     holders = {name for name, table in metadata.tables.items() if "account_id" in table.c}
     assert holders == set(SATELLITES)
     columns = {column.name for column in metadata.tables["accounts"].c}
-    assert columns - set(_ACCOUNT) == {"password_hash", "mail_key", "mail_canonical", "version"}
+    assert columns - set(_ACCOUNT) == {"password_hash", "search", "mail_key", "mail_canonical", "version"}
     kept = {"id", "origin", "space_default", "created_at", "updated_at", "closed_at", "version"}
     assert columns - set(_EMPTY) == kept

@@ -1,0 +1,101 @@
+"""The questions of administrators that need sums and joins over many rows, as one port beside ``Records``.
+
+``reach`` is the tuple of path tops somebody sees (``policy.rights.Reach.paths``): rows outside it do not exist for the
+answer. All methods raise ``RecordsUnavailable``. Instants are UTC and aware.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from gateway.ports import Row
+
+# What may stand in somebody's way when strong authentication comes (R88, R98, R99). The order of reports.
+CATEGORIES = (
+    "no_mail", "unproved_mail", "shared_mail", "generic_mailbox", "generic_name", "duplicate", "dormant", "never_strong",
+    "no_national_id", "suspended",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What the counts depend on: the instant, how long an account stays awake, and the words that are no person's
+    (upper case without accents) and no person's mailbox (lower case, the part before @)."""
+
+    now: datetime
+    dormancy: timedelta
+    generic_names: tuple[str, ...]
+    generic_mailboxes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """``people``: accounts that are not closed, each once however many scopes they have; ``ready``: those in none of the
+    categories that stop a code (``no_mail``, ``shared_mail``, ``dormant``, ``suspended``) and with an address or a mobile
+    that is proved; ``counts`` by category."""
+
+    people: int
+    ready: int
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountQuery:
+    """``text``: the beginnings of words of the names, a login, or a mail address; ``category`` one of ``CATEGORIES``, or
+    ``ready``; ``scope_path``: only people attached at or below this path; ``after``: the cursor of the page before."""
+
+    reach: tuple[str, ...]
+    text: str = ""
+    category: str = ""
+    scope_path: str = ""
+    after: str = ""
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``cursor`` is empty on the last page."""
+
+    rows: Sequence[Row]
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Newest first. ``scope``: one scope; ``scope_path``: at or below; ``before``: only rows with a smaller ``seq``."""
+
+    reach: tuple[str, ...]
+    scope: str = ""
+    scope_path: str = ""
+    account: str = ""
+    acts: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    before: int | None = None
+    limit: int = 50
+
+
+class Overview(Protocol):
+    """Answered by the database itself, in bounded time on 500 000 accounts and 100 000 scopes."""
+
+    async def people(self, scope_ids: Sequence[str]) -> Mapping[str, int]:
+        """How many accounts that are not closed are attached to each of these scopes or below it, each once a scope."""
+
+    async def accounts(self, query: AccountQuery, measure: Measure) -> Page:
+        """Rows of ``accounts`` (all columns but the password hash) with one more column for each category (0 or 1) and
+        ``ready``, in the order of ``search``, then ``id``. National reach also finds people without any scope."""
+
+    async def readiness(self, reach: Sequence[str], measure: Measure) -> Readiness:
+        """The exact counts of the report for these path tops (R88)."""
+
+    async def statistics(self, reach: Sequence[str], since: str, until: str) -> Sequence[Row]:
+        """Daily sums within reach, ``since`` ≤ day ≤ ``until`` (2026-03-02): rows of ``day``, ``measure``, ``count``."""
+
+    async def by_region(self, reach: Sequence[str], since: str, until: str) -> Sequence[Row]:
+        """The same summed over the days, by region: rows of ``scope_id`` (the region), ``measure``, ``count``."""
+
+    async def audit(self, query: AuditQuery) -> Sequence[Row]:
+        """Rows of ``audit`` whose scope, or whose account's scopes, lie within reach."""
