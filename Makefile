@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench fuzz soak lock programs
+.PHONY: help demo test check format bench fuzz schemathesis soak lock programs
 SECONDS ?= 60
 MINUTES ?= 10
 
@@ -51,9 +51,14 @@ fuzz: ## feed hostile bytes to what reads them, for SECONDS=60 in all
 	.fuzzenv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
 	.fuzzenv/bin/python -m fuzz --seconds $(SECONDS)
 
+schemathesis: $(VENV)/.runtime ## ask the API of a fresh demo for all its document allows, and for what it does not
+	@test -x .apienv/bin/python || $(PYTHON) -m venv .apienv
+	.apienv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/api.txt
+	$(BIN)/python scripts/ask-api $(CURDIR)/.apienv/bin/schemathesis $(ARGS)
+
 soak: $(VENV)/.dev programs ## mixed load for MINUTES=10; memory and descriptors must stay flat
 	$(BIN)/python -m soak --minutes $(MINUTES)
 
 lock: ## remake requirements/*.txt from *.in (needs uv)
-	for name in runtime dev fuzz; do uv pip compile -q --universal --generate-hashes --python-version 3.11 \
+	for name in runtime dev fuzz api; do uv pip compile -q --universal --generate-hashes --python-version 3.11 \
 	  --no-header --no-annotate requirements/$$name.in -o requirements/$$name.txt; done

@@ -11,11 +11,16 @@ import sys
 import click
 
 from gateway import __version__
+from gateway.commands.audit import audit
 from gateway.commands.card import card
 from gateway.commands.check import assertion, check
 from gateway.commands.demo import demo
+from gateway.commands.explain import explain
+from gateway.commands.scope import scope
 from gateway.commands.serve import migrate, serve
+from gateway.commands.token import token
 from gateway.commands.user import user
+from gateway.commands.user_import import import_accounts
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,8 +36,9 @@ def cli() -> None:
     """
 
 
-for one in (serve, demo, check, migrate, user, card, assertion):
+for one in (serve, demo, check, migrate, user, scope, token, audit, explain, card, assertion):
     cli.add_command(one)
+user.add_command(import_accounts)
 
 
 def main() -> None:

@@ -15,12 +15,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
-import aiohttp
 import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from gateway import ops
+from gateway import connections, ops
 from gateway.accounts.password import Passwords
 from gateway.accounts.register import Register
 from gateway.answer import Answers
@@ -45,19 +44,18 @@ from gateway.edges.database import Database
 from gateway.edges.journal import Journal
 from gateway.edges.keys import FileSigner, Secrets, ensure_assertion_key, ensure_secret, key_set
 from gateway.edges.logs import sink
+from gateway.edges.overview import SqlOverview
 from gateway.edges.revocation import Revocation
-from gateway.edges.senders import FileSender, SmtpRelay, SmtpSender
-from gateway.edges.sms import SmsAccess, sms_sender
 from gateway.edges.sockets import open_listener
 from gateway.edges.stores import AnyStore, open_store
-from gateway.edges.tls import client_context, public_context
+from gateway.edges.tally import Tally
+from gateway.edges.tls import public_context
 from gateway.gate import Gate
 from gateway.household import Foundations, Household, furnish
 from gateway.identity import Space
-from gateway.ports import Ambient, Sender
+from gateway.ports import Ambient
 from gateway.providers.base import Provider
 from gateway.providers.certificates import CardTrust, CardType
-from gateway.providers.oidc import OidcSettings, OpenIdProvider
 from gateway.providers.smartcard import CardSettings, Smartcard
 from gateway.proxy.door import Door
 from gateway.proxy.journal import AccessLog
@@ -65,8 +63,9 @@ from gateway.proxy.pool import pages_connector
 from gateway.reasons import GatewayError, RecordsUnavailable
 from gateway.request import Peer, RequestHead
 from gateway.session.keeper import Keeper
-from gateway.settings import Secret, Settings
+from gateway.settings import Settings
 from gateway.settings.model import Listener
+from gateway.trail import Checkpoints
 
 _BOOK_EVERY = 1.0  # seconds between two readings of the policy (R83: at most 5 s)
 _log = structlog.get_logger("gateway")
@@ -119,7 +118,7 @@ class Gateway:
         desk = await self._desk(records)
         keeper = Keeper(store, store, ambient)
         register = Register(records, ambient)
-        journal = Journal(records)
+        journal = Journal(records, secrets.key("audit"))
         terms = charter(settings)
         mint = Mint(
             signers[0],
@@ -149,13 +148,14 @@ class Gateway:
         store.listen(heard)
         passwords = Passwords(memory=settings.password.hash_memory_kib, threads=settings.password.hash_threads)
         self._stack.callback(passwords.close)
-        senders = self._senders(ambient)
+        senders = connections.senders(settings, ambient)
         for sender in senders.values():
             self._stack.push_async_callback(sender.close)
-        http = await self._http()
+        http = connections.http_session(settings)
+        self._stack.push_async_callback(http.close)
         pinned = trust(settings)
         strong: dict[str, Provider] = {}
-        oidc = self._oidc(http, ambient)
+        oidc = connections.pro_sante_connect(settings, http, ambient)
         if oidc is not None:
             strong["psc"] = oidc
         if pinned is not None:
@@ -172,6 +172,9 @@ class Gateway:
                 keeper=keeper,
                 register=register,
                 audit=journal,
+                trail=Checkpoints(records, signers[0]),
+                overview=SqlOverview(records),
+                day_book=Tally(records),
                 desk=desk,
                 passwords=passwords,
                 senders=senders,
@@ -188,6 +191,7 @@ class Gateway:
             if not any(one in household.house.providers for one in means):
                 raise StartError(f"methods: no configured means opens the space {space.value}")
         self._stack.push_async_callback(household.close)
+        await household.offices.imports.recover(ambient.now())
         household.start()
         await self._open_door(household, gate, pinned)
         await self._open_management(household, journal)
@@ -223,83 +227,6 @@ class Gateway:
         desk = PolicyDesk(records, defaults(settings), idle, admin_methods(settings))
         await desk.refresh()
         return desk
-
-    def _senders(self, ambient: Ambient) -> dict[str, Sender]:
-        senders: dict[str, Sender] = {}
-        smtp, sms = self.settings.smtp, self.settings.sms
-        if smtp is not None:
-            relay = SmtpRelay(
-                smtp.host,
-                smtp.port,
-                smtp.security,
-                smtp.from_,
-                smtp.envelope_from,
-                smtp.username,
-                smtp.password.reveal() if smtp.password else None,
-                smtp.timeout,
-            )
-            senders["mail"] = SmtpSender(relay, client_context(smtp.ca) if smtp.security != "none" else None)
-        if sms.sender == "file" and sms.file is not None:
-            senders["sms"] = FileSender(sms.file)
-        access = SmsAccess(
-            kind=sms.sender,
-            url=sms.url,
-            sender=sms.from_ or "",
-            countries=sms.countries,
-            timeout=sms.timeout,
-            application_key=sms.application_key or "",
-            application_secret=_revealed(sms.application_secret),
-            consumer_key=_revealed(sms.consumer_key),
-            service=sms.service or "",
-            account=sms.account or "",
-            login=sms.login or "",
-            password=_revealed(sms.password),
-            method=sms.method,
-            headers=sms.headers,
-            body=sms.body,
-            token=_revealed(sms.token),
-            success_status=sms.success_status,
-            success_path=sms.success_path,
-            success_value=sms.success_value,
-        )
-        if (service := sms_sender(access, ambient, client_context(sms.ca))) is not None:
-            senders["sms"] = service
-        return senders
-
-    async def _http(self) -> aiohttp.ClientSession:
-        """Calls to Pro Santé Connect: no cookies, nothing decoded for us, its own verified TLS."""
-        psc = self.settings.psc
-        context = client_context(psc.ca, psc.client_certificate, psc.client_key) if psc else client_context(None)
-        session = aiohttp.ClientSession(
-            cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(ssl=context, limit=32)
-        )
-        self._stack.push_async_callback(session.close)
-        return session
-
-    def _oidc(self, http: aiohttp.ClientSession, ambient: Ambient) -> OpenIdProvider | None:
-        psc, gateway = self.settings.psc, self.settings.gateway
-        if psc is None:
-            return None
-        return OpenIdProvider(
-            OidcSettings(
-                issuer=psc.issuer,
-                discovery_url=psc.discovery_url,
-                client_id=psc.client_id,
-                client_secret=psc.client_secret.reveal() if psc.client_secret else None,
-                client_auth=psc.client_auth,
-                redirect_uri=f"{gateway.public_url}{gateway.prefix}/sign-in/psc/callback",
-                post_logout_redirect_uri=f"{gateway.public_url}{gateway.prefix}/signed-out",
-                scope=psc.scope,
-                acr_values=psc.acr_values,
-                min_acr=psc.min_acr,
-                acr_when_missing=psc.acr_when_missing,
-                algorithms=psc.id_token_algs,
-                session_cap=timedelta(seconds=psc.session_cap),
-                accept_test_ids=psc.accept_test_ids,
-            ),
-            http,
-            ambient,
-        )
 
     async def _card(self, trust: CardTrust, ambient: Ambient, state: Path) -> Smartcard:
         settings = self.settings
@@ -448,7 +375,3 @@ def _log_failure(error: Exception, head: RequestHead) -> None:
 
 def _log_spoofed(peer: Peer) -> None:
     _log.warning("certificate header from an untrusted peer", client=peer.address)
-
-
-def _revealed(secret: Secret | None) -> str:
-    return secret.reveal() if secret is not None else ""

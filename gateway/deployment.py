@@ -8,27 +8,37 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.resources import files
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from gateway.accounts.account import Account
+from gateway.administration.compliance import ComplianceSettings
+from gateway.administration.explain import ExplainSettings
+from gateway.administration.invitations import InvitationSettings
+from gateway.administration.people import PeopleSettings
+from gateway.administration.scopes import Bounds
+from gateway.administration.switching import SwitchSettings
 from gateway.assertion import Audience
 from gateway.edges.tls import client_context
-from gateway.identity import Method, Space
+from gateway.identity import Method, Proof, Space
 from gateway.pages.help import HelpFacts
 from gateway.pages.house import Charter
+from gateway.pages.journey import Stop, next_step
 from gateway.pages.regions import Contact, Links, Region, Regions, logo_of, theme_of
 from gateway.policy.decision import Rules
 from gateway.policy.establishments import Defaults
-from gateway.policy.legal import MEANS, Legal, Status
+from gateway.policy.legal import CHANNELS, MEANS, Legal, Status
 from gateway.policy.routes import Route, RouteClass, RouteTable
 from gateway.policy.throttle import Pace
+from gateway.policy.ways import Arrival
 from gateway.providers.certificates import CardTrust, trust_of
 from gateway.providers.code import CodePolicy, CodeSettings
 from gateway.providers.otp import LoginSettings
 from gateway.proxy.headers import Names
 from gateway.proxy.limits import Backend, DoorSettings, Group, Health, Limits
+from gateway.reasons import Reason
 from gateway.session.model import Lifetimes
 from gateway.settings import Settings
 from gateway.settings.looks import ContactSection
@@ -85,6 +95,123 @@ def routes(settings: Settings) -> RouteTable:
     default = settings.gateway.default_space
     return RouteTable(
         [Route(one.path, RouteClass(one.class_), one.backend, one.space or default) for one in settings.routes]
+    )
+
+
+def arrival(settings: Settings) -> Arrival:
+    """The end of every sign-in, as ``explain`` asks it."""
+    physicians = frozenset(settings.liberal.professions)
+    dormancy = timedelta(days=settings.dormancy.days)
+    wakers = frozenset(settings.dormancy.reactivate_with)
+
+    def arrive(
+        proof: Proof,
+        account: Account,
+        space: Space,
+        now: datetime,
+        *,
+        strong: bool,
+        allowed: frozenset[Method] | None,
+    ) -> Reason | None:
+        step = next_step(
+            proof,
+            account,
+            space,
+            strong=strong,
+            physicians=physicians,
+            dormancy=dormancy,
+            now=now,
+            wakers=wakers,
+            allowed=allowed,
+        )
+        return step.reason if isinstance(step, Stop) else None
+
+    return arrive
+
+
+def bounds(settings: Settings) -> Bounds:
+    """What scopes may set (R91): within the nation's limits, of the means and channels that exist here."""
+    policy, offered = settings.policy, {one for means in methods(settings).values() for one in means}
+    channels = tuple(
+        one
+        for one in CHANNELS
+        if (one != "mail" or settings.smtp is not None) and (one != "sms" or settings.sms.sender != "none")
+    )
+    codes = {CHANNELS[one] for one in channels} if "password" in offered else set()
+    return Bounds(
+        timedelta(seconds=policy.code_validity_max),
+        timedelta(seconds=policy.second_factor_memory_max),
+        timedelta(seconds=policy.session_absolute_max),
+        timedelta(seconds=policy.session_idle_max),
+        channels,
+        tuple(one for one in MEANS if one in offered or one in codes),
+    )
+
+
+def switch_settings(settings: Settings) -> SwitchSettings:
+    policy, account = settings.policy, settings.account
+    return SwitchSettings(
+        derogation_max=timedelta(days=policy.derogation_max_days),
+        breakglass_max=timedelta(seconds=settings.breakglass.max),
+        referent_can_enable=policy.referent_can_enable,
+        revoke=policy.on_enable == "revoke",
+        dormancy=timedelta(days=settings.dormancy.days),
+        generic_names=account.generic_names,
+        generic_mailboxes=account.generic_mailboxes,
+        zone=ZoneInfo(settings.ui.timezone),
+    )
+
+
+def people_settings(settings: Settings) -> PeopleSettings:
+    account = settings.account
+    return PeopleSettings(
+        timedelta(days=settings.dormancy.days),
+        frozenset(account.generic_names),
+        frozenset(one.casefold() for one in account.generic_mailboxes),
+        ZoneInfo(settings.ui.timezone),
+    )
+
+
+def invitation_settings(settings: Settings) -> InvitationSettings:
+    return InvitationSettings(
+        settings.gateway.public_url + settings.gateway.prefix,
+        timedelta(seconds=settings.admin.invitation_ttl),
+        timedelta(seconds=settings.account.proof_ttl),
+        ZoneInfo(settings.ui.timezone),
+    )
+
+
+def explain_settings(settings: Settings) -> ExplainSettings:
+    door = door_settings(settings)
+    return ExplainSettings(
+        arrival=arrival(settings),
+        offered=methods(settings),
+        requires_prior_strong=settings.otp.requires_prior_strong,
+        entries=tuple(one.path for one in settings.routes),
+        hosts=door.hosts,
+        prefix=door.prefix,
+        reserved=frozenset(door.reserved),
+        zone=ZoneInfo(settings.ui.timezone),
+    )
+
+
+def compliance_settings(settings: Settings) -> ComplianceSettings:
+    session, login = settings.session, settings.login
+    return ComplianceSettings(
+        offered=frozenset(one for means in methods(settings).values() for one in means),
+        password_bits=settings.password.min_entropy_bits,
+        failures_in_a_row=login.delay_after,
+        failures_in_a_day=login.max_failures_24h,
+        idle=timedelta(seconds=session.idle),
+        absolute=timedelta(seconds=session.absolute),
+        revocation=settings.card.revocation if settings.card is not None else "",
+        revoke_on_enable=settings.policy.on_enable == "revoke",
+        derogation_max=timedelta(days=settings.policy.derogation_max_days),
+        breakglass_max=timedelta(seconds=settings.breakglass.max),
+        dormancy=timedelta(days=settings.dormancy.days),
+        generic_names=settings.account.generic_names,
+        generic_mailboxes=settings.account.generic_mailboxes,
+        zone=ZoneInfo(settings.ui.timezone),
     )
 
 

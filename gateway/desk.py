@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from typing import cast
 from gateway.accounts.account import Account, Role
 from gateway.identity import Method
 from gateway.policy.book import scopes_of
-from gateway.policy.establishments import Defaults, EstablishmentPolicy, PolicyBook, Scope
+from gateway.policy.establishments import Contact, Defaults, EstablishmentPolicy, PolicyBook, Scope
 from gateway.policy.tree import ScopeTree
 from gateway.ports import Records, Row, Span, Where
 from gateway.providers.code import CodePolicy
@@ -37,32 +38,45 @@ class PolicyDesk:
         self._admin_methods = admin_methods
         self._revision = -1
         self._tree: ScopeTree | None = None
+        self._reading = asyncio.Lock()
         self.book = PolicyBook(defaults)
 
     @property
     def tree(self) -> ScopeTree:
         """The scopes of the book in force, as people look for them."""
         if self._tree is None or self._tree.book is not self.book:
-            self._tree = ScopeTree(self.book)
+            self._tree = ScopeTree(self.book, self._tree)
         return self._tree
+
+    @property
+    def revision(self) -> int:
+        """Of the book in force: whoever computes a change from the book writes it only over this one."""
+        return self._revision
 
     async def refresh(self) -> None:
         """Read what changed since the last time: one look at a counter when nothing did.
 
         Raises ``RecordsUnavailable``, or ``ValueError`` for a word no policy knows; the book in force then stays.
         """
+        async with self._reading:  # one after the other: an older reading must not be the last to be kept
+            await self._read()
+
+    async def _read(self) -> None:
         rows = await self._records.find("revisions", {"name": "policy"}, limit=1)
         revision = cast(int, rows[0]["value"]) if rows else 0
         if revision == self._revision:
             return
+        behind = revision < self._revision  # the database is an older one, put back: nothing known still counts
         changed: list[Scope] = []
-        async for page in self._changed(self._revision):
+        async for page in self._changed(-1 if behind else self._revision):
             ids = [row["id"] for row in page]
             switches: list[Row] = []
             for start in range(0, len(ids), _FEW):
                 switches += await self._records.find("switches", {"scope_id": ids[start : start + _FEW]})
             changed += scopes_of(page, switches)
-        self.book = self.book.with_scopes(changed)
+        self.book = PolicyBook(self._defaults, changed) if behind else self.book.with_scopes(changed)
+        if self._revision < 0:
+            self.tree.prepare()  # a second or so of 100 000 scopes: before anybody waits for it
         self._revision = revision
 
     async def _changed(self, since: int) -> AsyncIterator[Sequence[Row]]:
@@ -103,6 +117,9 @@ class PolicyDesk:
 
     def banner(self, account: Account, now: datetime) -> str:
         return self.policy(account, now).banner
+
+    def contacts(self, account: Account, now: datetime) -> Sequence[Contact]:
+        return self.policy(account, now).contacts
 
     def above(self, scope: str) -> Sequence[str]:
         """The scope and those above it, nearest first."""

@@ -24,10 +24,27 @@ from gateway.accounts.password import Passwords
 from gateway.accounts.register import Register
 from gateway.accounts.towns import Towns
 from gateway.accounts.upkeep import Upkeep, UpkeepSettings
-from gateway.deployment import code_settings, help_facts, login_settings, methods, password_age, regions
+from gateway.admin.rooms import AdminPages
+from gateway.admin.uploads import Uploads
+from gateway.administration.invitations import Invitations
+from gateway.administration.offices import Offices
+from gateway.api.imports import UploadSettings
+from gateway.api.table import furnished
+from gateway.deployment import (
+    admin_methods,
+    code_settings,
+    help_facts,
+    invitation_settings,
+    login_settings,
+    methods,
+    password_age,
+    regions,
+)
 from gateway.desk import PolicyDesk
+from gateway.estate import offices_of, statistics_of, waiting_room
 from gateway.jobs import Jobs
 from gateway.notices import Notices
+from gateway.overview import DayBook, Overview
 from gateway.pages.account import AccountPages
 from gateway.pages.app import Pages, make_app
 from gateway.pages.authenticator import AuthenticatorPages
@@ -38,6 +55,7 @@ from gateway.pages.entrance import Entrance
 from gateway.pages.forgotten import ForgottenPassword
 from gateway.pages.help import HelpPages
 from gateway.pages.house import Charter, House, SignOutElsewhere
+from gateway.pages.invitation import InvitationPages
 from gateway.pages.leaving import Leaving
 from gateway.pages.passkeys import PasskeyPages
 from gateway.pages.passwords import PasswordPages
@@ -55,6 +73,7 @@ from gateway.providers.passkey import Passkeys, PasskeySettings
 from gateway.providers.tries import Tries
 from gateway.session.keeper import Keeper
 from gateway.settings import Settings
+from gateway.trail import Checkpoints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +88,9 @@ class Foundations:
     keeper: Keeper
     register: Register
     audit: Audit
+    trail: Checkpoints
+    overview: Overview
+    day_book: DayBook
     desk: PolicyDesk
     passwords: Passwords
     senders: Mapping[str, Sender]
@@ -90,6 +112,7 @@ class Household:
     notices: Notices
     codes: Codes
     jobs: Jobs
+    offices: Offices
 
     def start(self) -> None:
         self.notices.start()
@@ -97,6 +120,7 @@ class Household:
 
     async def close(self) -> None:
         await self.jobs.close()
+        await self.offices.imports.close()
         await self.codes.close()
         await self.notices.close()
 
@@ -173,9 +197,32 @@ def furnish(given: Foundations) -> Household:
     ]
     if keys is not None:
         rooms.append(PasskeyPages(house, keys, passkeys))
+    invitations = Invitations(given.store, ambient, invitation_settings(settings))
+    offices = offices_of(
+        settings,
+        ambient=ambient,
+        records=given.records,
+        bus=given.bus,
+        overview=given.overview,
+        audit=given.audit,
+        desk=given.desk,
+        register=given.register,
+        keeper=given.keeper,
+        codes=codes,
+        invitations=invitations,
+        notices=notices,
+        charter=given.charter,
+    )
+    folder, largest = waiting_room(settings), settings.admin.import_max_bytes
+    rooms += [
+        InvitationPages(house, invitations),
+        AdminPages(house, offices, Uploads(folder, largest)),
+        furnished(house, offices, UploadSettings(folder, largest)),
+    ]
     upkeep = Upkeep(
         given.records,
         given.audit,
+        given.trail,
         notices.post,
         UpkeepSettings(
             dormancy=timedelta(days=settings.dormancy.days),
@@ -184,8 +231,9 @@ def furnish(given: Foundations) -> Household:
             zone=ZoneInfo(settings.ui.timezone),
         ),
     )
-    jobs = Jobs(given.store, ambient, upkeep.jobs(), settings.jobs.every)
-    return Household(make_app(house, rooms), house, notices, codes, jobs)
+    statistics = statistics_of(settings, given.day_book, given.overview, given.desk)
+    jobs = Jobs(given.store, ambient, (*upkeep.jobs(), given.trail.job(), *statistics.jobs()), settings.jobs.every)
+    return Household(make_app(house, rooms), house, notices, codes, jobs, offices)
 
 
 def _passkeys(given: Foundations, register: PasskeyRegister) -> Passkeys:
@@ -227,6 +275,7 @@ def _house(
         register=given.register,
         providers=providers,
         methods=methods(settings),
+        admin_methods=admin_methods(settings),
         channels=settings.otp.channels,
         default_space=gateway.default_space,
         card_direct=settings.card is None or settings.card.button_target == "direct",

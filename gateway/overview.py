@@ -20,6 +20,12 @@ CATEGORIES = (
 )  # fmt: skip
 
 
+# Kinds of scopes that have sums of their own in the daily statistics, over everything at or below them.
+ROLLED = ("nation", "region", "departement")
+# Counted once a day for each of them, as things stood; all other measures are events of the day.
+SNAPSHOTS = ("people", "ready", "never_strong", "dormant", "shared_mail", "scopes", "scopes_strong")
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
     """What the counts depend on: the instant, how long an account stays awake, and the words that are no person's
@@ -45,7 +51,10 @@ class Readiness:
 @dataclass(frozen=True, slots=True)
 class AccountQuery:
     """``text``: the beginnings of words of the names, a login, or a mail address; ``category`` one of ``CATEGORIES``, or
-    ``ready``; ``scope_path``: only people attached at or below this path; ``after``: the cursor of the page before."""
+    ``ready``; ``scope_path``: only people attached at or below this path; ``after``: the cursor of the page before.
+
+    The order is that of ``search``, then ``id``. With a text, whoever has exactly this login or address comes first,
+    then those whose family name begins with its first word, then the others."""
 
     reach: tuple[str, ...]
     text: str = ""
@@ -65,7 +74,8 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """Newest first. ``scope``: one scope; ``scope_path``: at or below; ``before``: only rows with a smaller ``seq``."""
+    """Newest first. ``scope``: one scope; ``scope_path``: at or below; ``before``: only rows with a smaller ``seq``;
+    ``since`` ≤ at < ``until``."""
 
     reach: tuple[str, ...]
     scope: str = ""
@@ -82,20 +92,48 @@ class Overview(Protocol):
     """Answered by the database itself, in bounded time on 500 000 accounts and 100 000 scopes."""
 
     async def people(self, scope_ids: Sequence[str]) -> Mapping[str, int]:
-        """How many accounts that are not closed are attached to each of these scopes or below it, each once a scope."""
+        """How many accounts that are not closed are attached to each of these scopes or below it, each once a scope.
+        Numbers above 5 000 may be a minute old."""
 
     async def accounts(self, query: AccountQuery, measure: Measure) -> Page:
         """Rows of ``accounts`` (all columns but the password hash) with one more column for each category (0 or 1) and
-        ``ready``, in the order of ``search``, then ``id``. National reach also finds people without any scope."""
+        ``ready``. National reach also finds people without any scope. ``LookupError`` for an unknown category."""
 
     async def readiness(self, reach: Sequence[str], measure: Measure) -> Readiness:
-        """The exact counts of the report for these path tops (R88)."""
+        """The exact counts of the report for these path tops (R88).
+
+        ``duplicate``: another account that is not closed has the same ``search`` and belongs to the same place within
+        these tops: the same scope, or services of one establishment, or an establishment and its service."""
 
     async def statistics(self, reach: Sequence[str], since: str, until: str) -> Sequence[Row]:
-        """Daily sums within reach, ``since`` ≤ day ≤ ``until`` (2026-03-02): rows of ``day``, ``measure``, ``count``."""
+        """Daily sums within reach, ``since`` ≤ day ≤ ``until`` (2026-03-02): rows of ``day``, ``measure``, ``count``.
+
+        Events of a person are counted once at every scope of a ``ROLLED`` kind, once for the nation, and once for each
+        scope the person belongs to otherwise. ``SNAPSHOTS`` exist for ``ROLLED`` kinds alone."""
 
     async def by_region(self, reach: Sequence[str], since: str, until: str) -> Sequence[Row]:
-        """The same summed over the days, by region: rows of ``scope_id`` (the region), ``measure``, ``count``."""
+        """The same summed over the days, by region: rows of ``scope_id`` (the region), ``measure``, ``count``. Of the
+        ``SNAPSHOTS`` it is the newest. Who sees a part of a region finds that part under the region's id."""
 
     async def audit(self, query: AuditQuery) -> Sequence[Row]:
-        """Rows of ``audit`` whose scope, or whose account's scopes, lie within reach."""
+        """Rows of ``audit`` within reach: a row that names a scope belongs there, one that names none belongs to the
+        scopes of its account, and what is neither is for those who see everything."""
+
+    async def places(self, account_ids: Sequence[str], reach: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """By account, the ids of the scopes within reach that it is attached to; of at most some hundred accounts."""
+
+
+class DayBook(Protocol):
+    """Where the sums of days are written. Methods raise ``RecordsUnavailable``."""
+
+    async def events(self, day: str, begin: datetime, end: datetime) -> None:
+        """Compute the sums of what happened from ``begin`` to before ``end`` anew, as those of ``day``."""
+
+    async def days(self, since: str, until: str) -> set[str]:
+        """Which days from ``since`` to ``until`` have sums of events."""
+
+    async def has_snapshot(self, day: str) -> bool:
+        """Whether things were counted on that day."""
+
+    async def snapshot(self, day: str, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """Write what was counted: by scope id (``""`` for everything) the numbers of ``SNAPSHOTS``."""

@@ -131,6 +131,13 @@ class Records(Protocol):
     async def write(self, *changes: Change) -> None:
         """All changes in one transaction, in order, or none; durable when it returns."""
 
+    async def amend(self, table: str, where: Where, compose: Callable[[Row | None], Sequence[Change]]) -> None:
+        """Read the one row that matches and write what ``compose`` makes of it, in one transaction.
+
+        From the reading on nobody else amends that row, whichever worker or machine; they wait. Without a row
+        ``compose`` gets ``None`` and nothing is held: two that insert it race, and the second raises ``Taken``. What
+        ``compose`` raises undoes everything and comes out."""
+
     async def close(self) -> None:
         """Let go of the connections; never raises."""
 

@@ -139,6 +139,8 @@ class Reason(StrEnum):
     # Administration
     NOT_THERE = "not-there"  # outside one's reach, or nowhere: the two must look the same
     CHANGED_MEANWHILE = "changed-meanwhile"
+    VERSION_NEEDED = "version-needed"  # a change that does not say what it was decided on
+    BAD_MEDIA = "bad-media"  # a body of a kind that is not read here
     TOKEN_REFUSED = "token-refused"  # noqa: S105 - a reason, not a secret
 
     # Portal launch

@@ -165,6 +165,22 @@ def proof_mail(link: str, until: datetime, zone: ZoneInfo = PARIS) -> Text:
     )
 
 
+def invitation_mail(link: str, place: str, until: datetime, zone: ZoneInfo = PARIS) -> Text:
+    """An account made by somebody who administers ``place``; its person chooses a password (R100)."""
+    return _mail(
+        "votre invitation",
+        f"Ce lien sert une seule fois, jusqu'au {moment(until, zone)}.",
+        Part(f"Un compte ViaTrajectoire vous est ouvert pour\u00a0: {place}."),
+        Part("Ouvrez cette page pour choisir votre mot de passe et confirmer votre adresse\u00a0:"),
+        Part("Choisir mon mot de passe", "link", link),
+        Part(
+            f"Elle sert une seule fois, jusqu'au {moment(until, zone)}. Personne d'autre que vous ne doit connaître votre "
+            "mot de passe."
+        ),
+        care="Si vous ne travaillez pas là, ne faites rien, et prévenez l'assistance de votre région.",
+    )
+
+
 # Notices (R96, R103): what happened, when, and what to do if it was not you
 
 
@@ -176,6 +192,17 @@ def account_created_mail(at: datetime, zone: ZoneInfo = PARIS) -> Text:
             f"Votre compte ViaTrajectoire a été créé le {moment(at, zone)}, après votre connexion par carte ou e-CPS.",
         ),
         care=f"Si ce n'était pas vous, {_HELP}.",
+    )
+
+
+def attached_mail(place: str, at: datetime, zone: ZoneInfo = PARIS) -> Text:
+    """Somebody said that the person works there (R101)."""
+    return _mail(
+        "votre compte est rattaché à un établissement",
+        f"Depuis le {moment(at, zone)}.",
+        Part(f"Votre compte ViaTrajectoire a été rattaché à un établissement le {moment(at, zone)}."),
+        Part(f"Établissement\u00a0: {place}", "facts"),
+        care=f"Si vous ne travaillez pas là, {_HELP}.",
     )
 
 

@@ -30,8 +30,13 @@ NOTICES = {
     "recovery": texts.recovery_used_mail(4, START),
     "dormancy": texts.dormancy_mail(30, START - timedelta(days=335), START + timedelta(days=30)),
     "awake": texts.reactivated_mail(START),
+    "attached": texts.attached_mail("EHPAD Les Glycines", START),
 }
-LINKED = {"reset": texts.reset_mail(LINK, START + TEN), "proof": texts.proof_mail(LINK, START + timedelta(days=7))}
+LINKED = {
+    "reset": texts.reset_mail(LINK, START + TEN),
+    "proof": texts.proof_mail(LINK, START + timedelta(days=7)),
+    "invitation": texts.invitation_mail(LINK, "EHPAD Les Glycines", START + timedelta(days=7)),
+}
 MAILS = {"code": texts.code_mail("012345", TEN, START + TEN, START), **NOTICES, **LINKED}
 
 

@@ -112,6 +112,13 @@ class Account:
             return Standing.DORMANT
         return Standing.OPEN
 
+    @property
+    def strong_first(self) -> bool:
+        """Whether a card or Pro Santé Connect has to come before a password may open this account (R79): nobody who
+        knows the person made it. A référent does, and so does an import that says where in an establishment they work."""
+        placed = self.origin is Origin.IMPORT and self.space is Space.PROFESSIONNEL and bool(self.scopes)
+        return self.first_strong_at is None and self.origin is not Origin.REFERENT and not placed
+
     def named_generically(self, words: Collection[str]) -> bool:
         """Whether the name is a service's and no person's (R98). ``words`` are upper case, without accents."""
         return any(word in words for word in re.split(r"[^A-Z0-9]+", plain(f"{self.family_name} {self.given_name}")))

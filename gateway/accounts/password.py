@@ -1,7 +1,8 @@
 """Passwords at rest: Argon2id, hashed off the event loop, a few at a time (R59).
 
 ``verify`` without a stored hash computes one all the same, so that an unknown account takes as long as a known one
-(R55). The password itself lives in one local variable and is never kept, logged or shown.
+(R55). The password itself lives in one local variable and is never kept, logged or shown. A hash that an import brought
+(R102, ``accounts.foreign``) is verified as its own scheme does; when the password is right it is to be made again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from gateway.accounts import foreign
 from gateway.accounts.password_rule import normalise
 from gateway.reasons import GatewayError, Reason
 
@@ -52,6 +54,8 @@ class Passwords:
         return await self._run(lambda: self._hasher.hash(normalise(password)))
 
     async def verify(self, stored: str | None, password: str) -> Verdict:
+        if stored is not None and foreign.is_foreign(stored):
+            return await self._run(lambda: self._verify_foreign(stored, password))
         return await self._run(lambda: self._verify(stored, normalise(password)))
 
     def close(self) -> None:
@@ -65,6 +69,13 @@ class Passwords:
         if stored is None:
             return Verdict(False)
         return Verdict(True, self._hasher.check_needs_rehash(stored))
+
+    def _verify_foreign(self, stored: str, password: str) -> Verdict:
+        # The other system hashed what was typed; ours would have hashed its one spelling.
+        right = any(foreign.right(stored, one) for one in dict.fromkeys((password, normalise(password))))
+        if foreign.is_quick(stored):
+            self._verify(None, password)
+        return Verdict(right, rehash=right)
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._waiting >= _QUEUE:

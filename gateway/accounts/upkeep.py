@@ -23,6 +23,7 @@ from gateway.audit import Act, Record
 from gateway.jobs import Job
 from gateway.ports import Audit, Delete, Records, Row, Span, Update, Where
 from gateway.reasons import Stale
+from gateway.trail import Checkpoints
 
 _PAGE = 500
 _WARNED_AT_ONCE = 500  # in one run: mails wait in a bounded queue, and an import makes thousands of one age
@@ -49,9 +50,12 @@ class UpkeepSettings:
 class Upkeep:
     """Methods raise ``RecordsUnavailable``; what was done until then stays done."""
 
-    def __init__(self, records: Records, audit: Audit, post: Post, settings: UpkeepSettings) -> None:
+    def __init__(
+        self, records: Records, audit: Audit, trail: Checkpoints, post: Post, settings: UpkeepSettings
+    ) -> None:
         self._records = records
         self._audit = audit
+        self._trail = trail
         self._post = post
         self._settings = settings
 
@@ -132,25 +136,28 @@ class Upkeep:
     # Removal
 
     async def purge(self, now: datetime) -> None:
-        """Remove traces older than the retention, and the empty accounts of people erased before that (R148, R104)."""
-        old = Span(before=now - self._settings.retention)
+        """Remove traces older than the retention, and the empty accounts of people erased before that (R148, R104).
+
+        Raises also ``KeyUnavailable``, and ``ChainBroken`` when old traces were tampered with: those stay.
+        """
+        edge = now - self._settings.retention
+        old = Span(before=edge)
         counts = {
-            "audit": await self._records.count("audit", {"at": old}),
+            "audit": await self._trail.count_old(edge, now),
             "sign_ins": await self._records.count("sign_ins", {"at": old}),
             "accounts": await self._records.count("accounts", {"closed_at": old}),
         }
         if not any(counts.values()):
             return
-        edge = old.before.isoformat() if isinstance(old.before, datetime) else ""
         facts = {name: str(count) for name, count in counts.items()}
-        await self._audit.record(Record(Act.DATA_PURGED, now, facts={**facts, "older_than": edge}))
-        await self._remove("audit", {"at": old}, "seq", "at")
-        await self._remove("sign_ins", {"at": old}, "id", "at")
+        await self._audit.record(Record(Act.DATA_PURGED, now, facts={**facts, "older_than": edge.isoformat()}))
+        await self._remove_sign_ins(old)
         await self._remove_shells(old)
+        await self._trail.remove_old(edge, now)
 
-    async def _remove(self, table: str, where: Where, key: str, order: str) -> None:
-        while rows := await self._records.find(table, where, order=(order,), limit=_PAGE):
-            await self._records.write(Delete(table, {key: [row[key] for row in rows]}))
+    async def _remove_sign_ins(self, old: Span) -> None:
+        while rows := await self._records.find("sign_ins", {"at": old}, order=("at",), limit=_PAGE):
+            await self._records.write(Delete("sign_ins", {"id": [row["id"] for row in rows]}))
             await asyncio.sleep(0)  # others first
 
     async def _remove_shells(self, old: Span) -> None:

@@ -1,7 +1,8 @@
 """What the administration commands work with: the configured records and store, opened for one command and closed again.
 
-Every act is written to the audit before it takes effect, with the author ``cli:<user of this machine>``; workers that
-run are told, so that nobody goes on with what was true before.
+Every act is done by the same offices as on the pages and in the API, for an actor who is this machine's user and may do
+everything (``cli:<user>``): written to the audit before it takes effect, told to the workers that run. Mails that an
+act leads to are sent before the command ends.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -22,11 +24,20 @@ from gateway.accounts.account import Account, Standing
 from gateway.accounts.erasure import Archive
 from gateway.accounts.mailboxes import Mailboxes
 from gateway.accounts.register import Register, account_of
-from gateway.audit import Act, Record
+from gateway.administration.actor import SHELL, Actor, Faulty, Refused
+from gateway.administration.invitations import Invitations
+from gateway.administration.people import PeopleOffice
+from gateway.administration.revisions import Revisions
+from gateway.administration.tokens import Tokens
+from gateway.commands.outbox import Outbox
 from gateway.commands.shared import FAILED, NOT_READY, settings_of
+from gateway.connections import mail_sender
+from gateway.deployment import admin_methods, defaults, invitation_settings, people_settings
+from gateway.desk import PolicyDesk
 from gateway.edges import logs
 from gateway.edges.database import Database
 from gateway.edges.journal import Journal
+from gateway.edges.keys import Secrets, ensure_secret
 from gateway.edges.stores import AnyStore, open_store
 from gateway.edges.system import SystemAmbient
 from gateway.identity import Login
@@ -42,6 +53,10 @@ _PAGE = 500
 class Problem(Exception):
     """Why the command cannot be done; the message is for the person at the shell."""
 
+    def __init__(self, message: str, code: int = FAILED) -> None:
+        super().__init__(message)
+        self.code = code
+
 
 class Office:
     """``store`` is nothing when this process cannot reach the sessions: none were made yet, or they are in memory."""
@@ -49,14 +64,61 @@ class Office:
     def __init__(self, settings: Settings, records: Database, store: AnyStore | None, ambient: SystemAmbient) -> None:
         self.settings = settings
         self.records = records
+        self.store = store
+        self.ambient = ambient
+        self.now = ambient.now()
+        self.actor = Actor(author(), author().removeprefix("cli:"), SHELL)
         self.register = Register(records, ambient)
         self.mailboxes = Mailboxes(records)
         self.archive = Archive(records)
-        self.now = ambient.now()
+        self.revisions = Revisions(records, store)
+        self.outbox = Outbox(ambient)
         self.dormancy = timedelta(days=settings.dormancy.days)
-        self._journal = Journal(records)
-        self._store = store
-        self._ambient = ambient
+        idle = timedelta(seconds=settings.session.idle_shared)
+        self.desk = PolicyDesk(records, defaults(settings), idle, admin_methods(settings))
+
+    # The offices, each made when a command needs it
+
+    @cached_property
+    def audit(self) -> Journal:
+        """Raises ``Problem`` while the gateway has not made its key, unless it would be made for the right user here."""
+        state = self.settings.gateway.state_dir
+        path = self.settings.secrets.key_file or state / "gateway.key"
+        try:
+            if not path.exists() and self.settings.secrets.key_file is None and state.stat().st_uid == os.geteuid():
+                ensure_secret(path)
+            return Journal(self.records, Secrets(path).key("audit"))
+        except (GatewayError, OSError) as error:
+            raise Problem(f"secrets.key_file: {error}; start the gateway once", NOT_READY) from error
+
+    @cached_property
+    def people(self) -> PeopleOffice:
+        """Acts that name a scope need ``read_policy`` before."""
+        settings, store = self.settings, self.store
+        return PeopleOffice(
+            self.records,
+            self.register,
+            Keeper(store, store, self.ambient) if store is not None else None,
+            store,
+            self.audit,
+            self.desk,
+            self.mailboxes,
+            Invitations(store, self.ambient, invitation_settings(settings)) if store is not None else None,
+            self.outbox,
+            self.ambient,
+            people_settings(settings),
+        )
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        return Tokens(self.records, self.audit, self.desk, self.ambient, self.settings.admin.token_days)
+
+    async def read_policy(self) -> PolicyDesk:
+        """The desk with the book in force: for acts that name a scope."""
+        await self.desk.refresh()
+        return self.desk
+
+    # Accounts
 
     async def account(self, name: str) -> Account:
         """The account of this id or login, in any of its spellings; raises ``Problem``."""
@@ -69,13 +131,12 @@ class Office:
             raise Problem(f"no account has the id or login {name}")
         return found
 
-    async def living(self, name: str) -> tuple[Account, Standing]:
-        """An account that may still be changed, and its standing."""
+    async def living(self, name: str) -> Account:
+        """An account that may still be changed."""
         account = await self.account(name)
-        standing = self.standing(account)
-        if standing is Standing.CLOSED:
+        if self.standing(account) is Standing.CLOSED:
             raise Problem(f"the account {account.id} was erased")
-        return account, standing
+        return account
 
     def standing(self, account: Account) -> Standing:
         return account.standing(self.now, self.dormancy)
@@ -96,29 +157,24 @@ class Office:
         """The columns that are no part of the value."""
         return (await self.records.find("accounts", {"id": account.id}, limit=1))[0]
 
-    async def note(self, act: Act, account: Account, **facts: str) -> None:
-        """Write the act down, before it is done."""
-        await self._journal.record(Record(act, self.now, account.id, facts={**facts, "author": author()}))
-
     async def tell(self, account_id: str) -> None:
         """All workers read the account again. Without a store they do within seconds all the same."""
-        if self._store is not None:
+        if self.store is not None:
             try:
-                await self._store.publish(f"account:{account_id}")
+                await self.store.publish(f"account:{account_id}")
             except StoreUnavailable as error:
                 click.echo(f"done, but the workers were not told at once: {error}", err=True)
 
-    @property
-    def reaches_sessions(self) -> bool:
-        return self._store is not None or not self.settings.store.url.startswith("memory:")
-
     async def end_sessions(self, account: Account) -> int:
-        """How many ended. Raises ``StoreUnavailable``, or ``Problem`` when they are out of reach."""
-        if not self.reaches_sessions:
-            raise Problem("store.url is memory://: sessions end only with the gateway's own process")
-        if self._store is None:
+        """How many ended, of those this process reaches; raises ``StoreUnavailable``."""
+        if self.store is None:
             return 0
-        return await Keeper(self._store, self._store, self._ambient).close_all(account.id, self.now)
+        return await Keeper(self.store, self.store, self.ambient).close_all(account.id, self.now)
+
+    def need_sessions(self) -> None:
+        """Raises ``Problem`` when the sessions are in the memory of another process."""
+        if self.store is None and self.settings.store.url.startswith("memory:"):
+            raise Problem("store.url is memory://: sessions end only with the gateway's own process")
 
 
 def author() -> str:
@@ -139,12 +195,23 @@ def work(config: Path, job: Callable[[Office], Awaitable[T]]) -> T:
 
     async def run() -> T:
         async with _opened(settings) as office:
-            return await job(office)
+            try:
+                return await job(office)
+            finally:  # what was done before a failure is told too
+                await office.outbox.send(mail_sender(settings))
 
     try:
         return asyncio.run(run())
     except Problem as problem:
         click.echo(str(problem), err=True)
+        sys.exit(problem.code)
+    except Faulty as faulty:
+        for name, sentences in faulty.faults.items():
+            for sentence in sentences:
+                click.echo(f"{name}: {sentence}" if name else sentence, err=True)
+        sys.exit(FAILED)
+    except Refused as refused:
+        click.echo(f"not done: {refused.sentence}", err=True)
         sys.exit(FAILED)
     except (RecordsUnavailable, StoreUnavailable) as error:
         click.echo(f"{'records' if isinstance(error, RecordsUnavailable) else 'store'}.url: {error}", err=True)

@@ -6,36 +6,20 @@ to the workers that run.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from gateway.commands.options import columns, id_argument, json_option, reason_option
+from gateway.commands.places import attach, detach, grant, invite, revoke
 from gateway.commands.shared import config_option
 
 if TYPE_CHECKING:
     from gateway.accounts.account import Account
     from gateway.commands.office import Office
-
-_F = TypeVar("_F", bound=Callable[..., Any])
-_LONGEST_REASON = 200
-
-
-def _checked_reason(_: click.Context, __: click.Parameter, value: str) -> str:
-    text = " ".join(value.split())
-    if not text or len(text) > _LONGEST_REASON or not text.isprintable():
-        raise click.BadParameter(f"a reason has 1 to {_LONGEST_REASON} printable characters")
-    return text
-
-
-_id_argument: Callable[[_F], _F] = click.argument("who", metavar="ID")
-_reason_option: Callable[[_F], _F] = click.option(
-    "--reason", required=True, callback=_checked_reason, help="Why, in a few words; kept in the audit."
-)
-_json_option: Callable[[_F], _F] = click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 
 
 @click.group()
@@ -55,7 +39,7 @@ def user() -> None:
 
 @user.command("list")
 @config_option
-@_json_option
+@json_option
 @click.option(
     "--standing",
     type=click.Choice(["open", "dormant", "suspended", "closed"]),
@@ -93,13 +77,13 @@ def list_(config: Path, as_json: bool, standing: str | None, shared_mail: bool, 
     for line in lines:
         marks = [word for word, name in (("shared-mail", "shared_mail"), ("generic", "generic")) if line[name]]
         name = f"{line['family_name']} {line['given_name']}".strip()
-        _row(line["id"], line["standing"], line["national_id"], name, line["mail"], line["last_sign_in_at"], *marks)
+        columns(line["id"], line["standing"], line["national_id"], name, line["mail"], line["last_sign_in_at"], *marks)
 
 
 @user.command("show")
 @config_option
-@_json_option
-@_id_argument
+@json_option
+@id_argument
 def show(config: Path, as_json: bool, who: str) -> None:
     """Show one account, without any secret.
 
@@ -121,6 +105,7 @@ def show(config: Path, as_json: bool, who: str) -> None:
             **_line(office, account),
             "logins": list(account.logins),
             "scopes": list(account.scopes),
+            "roles": [f"{grant.role.value} {grant.scope}" for grant in account.grants],
             "phone": account.phone,
             "mail_proved_at": _iso(account.mail_proved_at),
             "phone_proved_at": _iso(account.phone_proved_at),
@@ -149,10 +134,20 @@ def show(config: Path, as_json: bool, who: str) -> None:
             click.echo(f"{name}: {'' if shown is None else shown}")
 
 
+def _act(config: Path, who: str, act: Callable[[Office, Account], Awaitable[str]]) -> None:
+    """Do this to the account, and print what came of it."""
+    from gateway.commands.office import work
+
+    async def run(office: Office) -> str:
+        return await act(office, await office.living(who))
+
+    click.echo(work(config, run))
+
+
 @user.command("reactivate")
 @config_option
-@_reason_option
-@_id_argument
+@reason_option()
+@id_argument
 def reactivate(config: Path, reason: str, who: str) -> None:
     """Wake an account that sleeps for want of a sign-in (R97). An account that is awake stays as it is.
 
@@ -160,28 +155,18 @@ def reactivate(config: Path, reason: str, who: str) -> None:
     Example:
       vt-gateway user reactivate --config gateway.toml 810001234567 --reason "back from leave"
     """
-    from gateway.accounts.account import Standing
-    from gateway.audit import Act
-    from gateway.commands.office import Problem, work
 
-    async def act(office: Office) -> str:
-        account, standing = await office.living(who)
-        if standing is Standing.SUSPENDED:
-            raise Problem(f"the account {account.id} is suspended; see vt-gateway user resume")
-        if standing is Standing.OPEN:
-            return f"{account.id} is awake already."
-        await office.note(Act.ACCOUNT_REACTIVATED, account, why=reason)
-        await office.register.insist(account.id, office.now, reactivated_at=office.now, warned_at=None)
-        await office.tell(account.id)
-        return f"{account.id} is awake."
+    async def act(office: Office, account: Account) -> str:
+        changed = await office.people.reactivate(office.actor, account.id, None, reason, office.now)
+        return f"{account.id} is awake{' already' if changed.version == account.version else ''}."
 
-    click.echo(work(config, act))
+    _act(config, who, act)
 
 
 @user.command("suspend")
 @config_option
-@_reason_option
-@_id_argument
+@reason_option()
+@id_argument
 def suspend(config: Path, reason: str, who: str) -> None:
     """Let nobody in with this account until it is resumed, and end its sessions.
 
@@ -189,27 +174,18 @@ def suspend(config: Path, reason: str, who: str) -> None:
     Example:
       vt-gateway user suspend --config gateway.toml 810001234567 --reason "stolen telephone"
     """
-    from gateway.accounts.account import Standing
-    from gateway.audit import Act
-    from gateway.commands.office import work
 
-    async def act(office: Office) -> str:
-        account, standing = await office.living(who)
-        if standing is Standing.SUSPENDED:
-            return f"{account.id} is suspended already."
-        await office.note(Act.ACCOUNT_CHANGED, account, change="suspend", why=reason)
-        await office.register.insist(account.id, office.now, suspended_at=office.now, suspended_reason=reason)
-        await office.tell(account.id)
-        ended = await office.end_sessions(account) if office.reaches_sessions else 0
-        return f"{account.id} is suspended; {ended} sessions ended."
+    async def act(office: Office, account: Account) -> str:
+        changed = await office.people.suspend(office.actor, account.id, None, reason, office.now)
+        return f"{account.id} is suspended{' already' if changed.version == account.version else ''}."
 
-    click.echo(work(config, act))
+    _act(config, who, act)
 
 
 @user.command("resume")
 @config_option
-@click.option("--reason", default="", callback=lambda c, p, v: v and _checked_reason(c, p, v), help="Why; optional.")
-@_id_argument
+@reason_option("end of the suspension")
+@id_argument
 def resume(config: Path, reason: str, who: str) -> None:
     """End a suspension.
 
@@ -217,28 +193,22 @@ def resume(config: Path, reason: str, who: str) -> None:
     Example:
       vt-gateway user resume --config gateway.toml 810001234567
     """
-    from gateway.audit import Act
-    from gateway.commands.office import work
 
-    async def act(office: Office) -> str:
-        account, _ = await office.living(who)
-        if account.suspended_at is None:
-            return f"{account.id} is not suspended."
-        await office.note(Act.ACCOUNT_CHANGED, account, change="resume", **({"why": reason} if reason else {}))
-        changed = await office.register.insist(account.id, office.now, suspended_at=None, suspended_reason=None)
-        await office.tell(account.id)
-        return f"{account.id} is {office.standing(changed).value}."
+    async def act(office: Office, account: Account) -> str:
+        changed = await office.people.resume(office.actor, account.id, None, reason, office.now)
+        same = changed.version == account.version
+        return f"{account.id} is {'not suspended' if same else office.standing(changed).value}."
 
-    click.echo(work(config, act))
+    _act(config, who, act)
 
 
 @user.command("set-mail")
 @config_option
-@_reason_option
-@_id_argument
+@reason_option()
+@id_argument
 @click.argument("address")
 def set_mail(config: Path, reason: str, who: str, address: str) -> None:
-    """Correct the mail address of an account (R99, R100). Its holder has to prove it again.
+    """Correct the mail address of an account (R99, R100). Its holder has to prove it again; the old one is told.
 
     When this leaves a formerly shared address to a single account, that account can receive codes there again.
 
@@ -247,36 +217,20 @@ def set_mail(config: Path, reason: str, who: str, address: str) -> None:
       vt-gateway user set-mail --config gateway.toml 810001234567 a.martin@example.fr --reason "shared mailbox"
     """
     from gateway.accounts.register import mail_key
-    from gateway.audit import Act
-    from gateway.commands.office import Problem, work
-    from gateway.reasons import Taken
 
     if mail_key(address) is None:
         raise click.BadParameter("this is not a mail address", param_hint="ADDRESS")
 
-    async def act(office: Office) -> str:
-        account, _ = await office.living(who)
-        taken = Problem(f"the address {address} belongs to another account")
-        before = await office.mailboxes.holders(account.mail) if account.mail else ()
-        if any(one != account.id for one in await office.mailboxes.holders(address)):
-            raise taken
-        # Findable for as long as traces are kept, and unreadable, as when the holder changes it.
-        old = {"before": hashlib.sha256(account.mail.casefold().encode()).hexdigest()[:16]} if account.mail else {}
-        await office.note(Act.MAIL_CHANGED, account, why=reason, **old)
-        try:
-            await office.mailboxes.repair_mail(account, address, office.now)
-        except Taken:
-            raise taken from None
-        for one in {account.id, *before}:
-            await office.tell(one)
+    async def act(office: Office, account: Account) -> str:
+        await office.people.correct_mail(office.actor, account.id, None, address, reason, office.now)
         return f"{account.id} has the address {address}, to be proved."
 
-    click.echo(work(config, act))
+    _act(config, who, act)
 
 
 @user.command("end-sessions")
 @config_option
-@_id_argument
+@id_argument
 def end_sessions(config: Path, who: str) -> None:
     """Sign an account out everywhere, at once.
 
@@ -284,21 +238,19 @@ def end_sessions(config: Path, who: str) -> None:
     Example:
       vt-gateway user end-sessions --config gateway.toml 810001234567
     """
-    from gateway.audit import Act
-    from gateway.commands.office import work
 
-    async def act(office: Office) -> str:
-        account = await office.account(who)
-        await office.note(Act.SESSION_REVOKED, account, sessions="all")
-        return f"{await office.end_sessions(account)} sessions of {account.id} ended."
+    async def act(office: Office, account: Account) -> str:
+        office.need_sessions()
+        ended = await office.people.end_sessions(office.actor, account.id, office.now)
+        return f"{ended} sessions of {account.id} ended."
 
-    click.echo(work(config, act))
+    _act(config, who, act)
 
 
 @user.command("export")
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Accepted and needless: the copy is always JSON.")
-@_id_argument
+@id_argument
 def export(config: Path, as_json: bool, who: str) -> None:
     """Print everything held of a person as JSON, for a request of access (R104). Secrets are left out.
 
@@ -306,12 +258,13 @@ def export(config: Path, as_json: bool, who: str) -> None:
     Example:
       vt-gateway user export --config gateway.toml 810001234567 > copy.json
     """
+    from gateway.administration.actor import record
     from gateway.audit import Act
     from gateway.commands.office import work
 
     async def read(office: Office) -> dict[str, object]:
         account = await office.account(who)
-        await office.note(Act.ACCOUNT_EXPORTED, account)
+        await office.audit.record(record(Act.ACCOUNT_EXPORTED, office.actor, office.now, account=account.id))
         return await office.archive.export(account.id)
 
     click.echo(json.dumps(work(config, read), ensure_ascii=False, indent=1))
@@ -319,9 +272,9 @@ def export(config: Path, as_json: bool, who: str) -> None:
 
 @user.command("erase")
 @config_option
-@_reason_option
+@reason_option()
 @click.option("--yes", is_flag=True, help="Needed: there is no way back.")
-@_id_argument
+@id_argument
 def erase(config: Path, reason: str, yes: bool, who: str) -> None:
     """Erase a person's account and data (R104). Traces that must be kept stay under a pseudonym until their time.
 
@@ -332,6 +285,7 @@ def erase(config: Path, reason: str, yes: bool, who: str) -> None:
       vt-gateway user erase --config gateway.toml 810001234567 --reason "request of 3 March" --yes
     """
     from gateway.accounts.account import Standing
+    from gateway.administration.actor import record
     from gateway.audit import Act
     from gateway.commands.office import work
 
@@ -342,12 +296,13 @@ def erase(config: Path, reason: str, yes: bool, who: str) -> None:
         account = await office.account(who)
         if office.standing(account) is Standing.CLOSED:
             return f"{account.id} is erased already."
-        await office.note(Act.ACCOUNT_ERASED, account, why=reason)
+        done = record(Act.ACCOUNT_ERASED, office.actor, office.now, account=account.id, why=reason)
+        await office.audit.record(done)
         before = await office.mailboxes.holders(account.mail) if account.mail else ()
         await office.archive.erase(account, office.now, "administration")
         for one in {account.id, *before}:
             await office.tell(one)
-        ended = await office.end_sessions(account) if office.reaches_sessions else 0
+        ended = await office.end_sessions(account)
         return f"{account.id} is erased; {ended} sessions ended."
 
     click.echo(work(config, act))
@@ -369,9 +324,9 @@ def _line(office: Office, account: Account) -> dict[str, object]:
     }
 
 
-def _row(*cells: object) -> None:
-    click.echo("\t".join("-" if cell is None else str(cell) for cell in cells))
-
-
 def _iso(instant: Any) -> str | None:
     return None if instant is None else instant.isoformat()
+
+
+for one in (invite, attach, detach, grant, revoke):
+    user.add_command(one)

@@ -1,4 +1,4 @@
-"""The people and places of the demo. All invented; numbers are in the range of test persons, with valid keys."""
+"""The people of the demo by name. All invented; numbers are in the range of test persons, with valid keys."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ class Someone:
     phone: str | None = None
     origin: str = "strong"
     scopes: Sequence[str] = ()
+    roles: Sequence[tuple[str, str]] = ()  # (role, scope): what they administer
+
+    @property
+    def has_account(self) -> bool:
+        """Whether an account waits for them; administrators have theirs without any password (G59)."""
+        return self.password is not None or bool(self.roles)
 
     @property
     def rpps(self) -> str | None:
@@ -69,33 +75,14 @@ PEOPLE: tuple[Someone, ...] = (
             username="admissions", password="Bureau-du-rez-de-chaussee-3", origin="referent", scopes=("ssr-lac",)),
     Someone("social-roux", "899700100045", "Roux", "Sam", "99", "sam.roux@example.test", title="", role="331"),
     Someone("student-faure", "899700100052", "Faure", "Zoé", "10", "zoe.faure@example.test", category="E", card="cpf"),
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Place:
-    """A scope and the policy it sets."""
-
-    id: str
-    parent: str | None
-    kind: str
-    name: str
-    finess: str | None = None
-    code_validity: int | None = None
-    channels: str | None = None
-    state: str | None = None  # a switch since the pilots
-    derogation: bool = False
-
-
-PLACES: tuple[Place, ...] = (
-    Place("nation", None, "nation", "France"),
-    Place("aura", "nation", "region", "Auvergne-Rhône-Alpes"),
-    Place("rhone", "aura", "departement", "Rhône"),
-    Place("exemple-sante", "rhone", "entite", "Exemple Santé", "690000013"),
-    Place("ehpad-glycines", "exemple-sante", "etablissement", "EHPAD Les Glycines", "690780010", 28_800, "mail,sms,totp",
-          "strong"),
-    Place("ssr-lac", "exemple-sante", "etablissement", "SSR du Lac", "690780028", 600, "mail", "strong"),
-    Place("ch-exemple", "exemple-sante", "etablissement", "CH de l'Exemple", "690780036", None, "mail", "password_only",
-          True),
-    Place("ch-exemple-geriatrie", "ch-exemple", "service", "Gériatrie", None, None, None, "strong"),
+    # Those who administer; none of them has a password but the référent.
+    Someone("admin-national", "899700100128", "Colin", "Hélène", "21", "helene.colin@example.test", title="Pharmacien",
+            card="cps", roles=(("national", "nation"),)),
+    Someone("admin-aura", "899700100136", "Perrin", "Marc", "10", "marc.perrin@example.test", specialty="SM49",
+            card="cps", roles=(("region", "aura"),)),
+    Someone("admin-reunion", "899700100144", "Hoarau", "Sabine", "60", "sabine.hoarau@example.test", title="Infirmier",
+            roles=(("region", "reunion"),)),
+    Someone("referent-glycines", "899700100151", "Vidal", "Nora", "60", "nora.vidal@example.test", title="Infirmier",
+            card="cps", password="Cadre-du-2e-etage", scopes=("ehpad-glycines",),
+            roles=(("referent", "ehpad-glycines"),)),
 )  # fmt: skip

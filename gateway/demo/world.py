@@ -13,23 +13,28 @@ import secrets
 import signal
 import ssl
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from gateway.administration.tokens import Tokens
 from gateway.app import Gateway
 from gateway.demo.backend import Backend
 from gateway.demo.cards import PASSWORD, Holder, write_server_certificates, write_world
 from gateway.demo.console import Console, DemoClock
+from gateway.demo.days import write_days
 from gateway.demo.directory import Directory
 from gateway.demo.mailbox import MailCatcher, SmsCatcher
 from gateway.demo.people import PEOPLE, Someone
 from gateway.demo.psc import Behaviour, Client, PscPerson, Simulator
-from gateway.demo.seed import seed
-from gateway.deployment import StartError, charter
+from gateway.demo.seed import adopt, seed
+from gateway.deployment import StartError, charter, defaults
+from gateway.desk import PolicyDesk
 from gateway.edges.database import Database
-from gateway.edges.keys import ensure_assertion_key, ensure_secret
+from gateway.edges.journal import Journal
+from gateway.edges.keys import Secrets, ensure_assertion_key, ensure_secret
 from gateway.edges.system import SystemAmbient
 from gateway.settings import load
 
@@ -119,6 +124,7 @@ hours = "du lundi au vendredi, de 9 h à 18 h"
 [[regions]]
 id = "reunion"
 name = "La Réunion"
+scope = "reunion"
 timezone = "Indian/Reunion"
 [regions.colours]
 accent = "#7a1f5c"
@@ -200,9 +206,15 @@ async def run(folder: Path, port_base: int, backend_url: str | None, say: Callab
         except OSError as error:
             raise DemoError(f"port {ports['smtp']}: {error.strerror}") from error
         say("Base de données et comptes…")
-        records = Database(f"sqlite:///{folder / 'state' / 'records.db'}")
+        kept = folder / "state" / "records.db"
+        records = Database(f"sqlite:///{kept}")
         await records.migrate()
-        await seed(records, charter(settings).stamp, clock.now())
+        if await seed(records, charter(settings).stamp, clock.now()):
+            await asyncio.to_thread(write_days, kept, clock.now())
+        journal = Journal(records, Secrets(folder / "gateway.key").key("audit"))
+        desk = PolicyDesk(records, defaults(settings), timedelta(0))
+        tokens = Tokens(records, journal, desk, ambient, settings.admin.token_days)
+        await adopt(tokens, json.loads((folder / "tokens.json").read_text()), clock.now())
         await records.close()
         try:
             await gateway.start()
@@ -265,6 +277,11 @@ def _write_files(folder: Path, ports: dict[str, int], backend_url: str | None, c
     (folder / "gateway.toml").write_text(text)
 
 
+def _who(role: str) -> str:
+    """The people of the demo with this role, by the key Pro Santé Connect knows them by."""
+    return " ou ".join(one.key for one in PEOPLE if any(held == role for held, _ in one.roles))
+
+
 def _psc(person: Someone) -> PscPerson:
     return PscPerson(
         key=person.key,
@@ -320,6 +337,7 @@ def _announce(folder: Path, ports: dict[str, int], backend_url: str | None, say:
             "mail": one.mail,
             "cards": [],
             "account": None,
+            "roles": [{"role": role, "scope": scope} for role, scope in one.roles],
         }
         if one.card:
             stem = f"cards/{one.key}"
@@ -351,5 +369,9 @@ La démonstration est prête.
   e-CPS          choisissez une personne sur la page de Pro Santé Connect
   Mot de passe   {PEOPLE[1].idnat} / {PEOPLE[1].password} (médecin), {PEOPLE[5].username} / {PEOPLE[5].password} (agent) ;
                  le code arrive dans la console
+
+  Administration {where["gateway"]}/_gateway/admin/
+                 choisissez à Pro Santé Connect : {_who("national")} (nationale), {_who("region")} (régions),
+                 {_who("referent")} (référente de l'EHPAD Les Glycines)
 
 Ctrl-C arrête tout.""")

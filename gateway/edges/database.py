@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,9 @@ from gateway.reasons import RecordsUnavailable, Stale, Taken
 _WAIT = 3.0  # seconds a call may take before the database counts as unavailable
 _LOCK = 7_247_201  # advisory lock of the migrations, any fixed number
 _POOL = 10
+_READERS = 2  # long reads at once: what ten dashboards ask waits in line, and sign-ins do not
+_PATIENCE = 15.0  # seconds a long read may take, its turn in the line included
+_READER_CACHE = 32_768  # KiB of pages that a long read of SQLite may keep
 _SQLITE_TAKEN = re.compile(r"UNIQUE constraint failed: ([a-z_]+\.[a-z_]+)")
 
 
@@ -41,17 +46,20 @@ class Database:
             path = Path(url.removeprefix("sqlite:///"))
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            self._engine: AsyncEngine = create_async_engine("sqlite+aiosqlite:///" + str(path), pool_size=4)
-            sa.event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
-            sa.event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+            where = "sqlite+aiosqlite:///" + str(path)
+            self._engine: AsyncEngine = create_async_engine(where, pool_size=4)
+            self._readers: AsyncEngine = create_async_engine(
+                where, pool_size=_READERS, max_overflow=0, pool_timeout=_PATIENCE
+            )
+            for engine in (self._engine, self._readers):
+                sa.event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+                sa.event.listen(engine.sync_engine, "begin", _begin_sqlite)
+            sa.event.listen(self._readers.sync_engine, "connect", _prepare_reader)
         else:
-            self._engine = create_async_engine(
-                url,
-                pool_size=_POOL,
-                max_overflow=0,
-                pool_timeout=_WAIT,
-                pool_pre_ping=True,
-                connect_args={"connect_timeout": 2, "options": "-c statement_timeout=5000 -c lock_timeout=3000"},
+            self._engine = _postgres(url, _POOL, _WAIT, "-c statement_timeout=5000 -c lock_timeout=3000")
+            patience = int(_PATIENCE * 900)  # the server gives up first: the connection then stays usable
+            self._readers = _postgres(
+                url, _READERS, _PATIENCE, f"-c statement_timeout={patience} -c lock_timeout=3000 -c jit=off"
             )
 
     async def migrate(self) -> None:
@@ -95,27 +103,56 @@ class Database:
         async with self._guarded(), self._engine.connect() as connection:
             return int((await connection.execute(query)).scalar_one())
 
+    async def read(self, statement: sa.Executable) -> tuple[Row, ...]:
+        """The rows of one question, of those that may take long: these have a few connections and a time limit of
+        their own, so that nobody's sign-in waits behind them. Raises ``RecordsUnavailable``."""
+        async with self._guarded(_PATIENCE), self._readers.connect() as connection:
+            return tuple(dict(row) for row in (await connection.execute(statement)).mappings())
+
+    @asynccontextmanager
+    async def long(self, wait: float) -> AsyncIterator[AsyncConnection]:
+        """A connection for work of up to ``wait`` seconds that nobody waits for; the caller commits. Raises
+        ``RecordsUnavailable``."""
+        async with self._guarded(wait), self._engine.connect() as connection:
+            if not self._sqlite:
+                await connection.execute(sa.text(f"SET LOCAL statement_timeout = {int(wait * 1000)}"))
+            yield connection
+
     async def write(self, *changes: Change) -> None:
-        statements = [_statement(change) for change in changes]
         async with self._guarded(), self._engine.connect() as connection:
             await connection.execution_options(vtgw_write=True)
-            for change, statement in zip(changes, statements, strict=True):
-                await self._apply(connection, change, statement)
+            await self._apply_all(connection, changes)
             await connection.commit()
 
-    async def _apply(self, connection: AsyncConnection, change: Change, statement: Any) -> None:
+    async def amend(self, table: str, where: Where, compose: Callable[[Row | None], Sequence[Change]]) -> None:
+        source = _table(table)
+        query = sa.select(source).where(*_conditions(source, where)).limit(1).with_for_update()
+        async with self._guarded(), self._engine.connect() as connection:
+            await connection.execution_options(vtgw_write=True)
+            found = (await connection.execute(query)).mappings().first()
+            await self._apply_all(connection, compose(None if found is None else dict(found)))
+            await connection.commit()
+
+    async def _apply_all(self, connection: AsyncConnection, changes: Sequence[Change]) -> None:
+        for change, statement, rows in list(_steps(changes)):  # unknown names before anything is done
+            await self._apply(connection, change, statement, rows)
+
+    async def _apply(
+        self, connection: AsyncConnection, change: Change, statement: Any, rows: Sequence[Mapping[str, Any]] | None
+    ) -> None:
         try:
-            result = await connection.execute(statement)
+            result = await connection.execute(statement, rows)
         except IntegrityError as error:
             key = _taken(error)
             if key is None:
                 raise
             raise Taken(key) from error
-        if isinstance(change, Update) and result.rowcount != 1:
+        if isinstance(change, Update) and result.rowcount != (1 if rows is None else len(rows)):
             raise Stale(f"{result.rowcount} rows of {change.table} match")
 
     async def close(self) -> None:
         await self._engine.dispose()
+        await self._readers.dispose()
 
     @asynccontextmanager
     async def _guarded(self, wait: float = _WAIT) -> AsyncIterator[None]:
@@ -134,6 +171,25 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     cursor.execute("PRAGMA busy_timeout=2500")
     cursor.close()
     connection.isolation_level = None  # we say BEGIN ourselves
+
+
+def _prepare_reader(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA cache_size=-{_READER_CACHE}")
+    cursor.execute("PRAGMA temp_store=MEMORY")
+    cursor.execute("PRAGMA query_only=ON")
+    cursor.close()
+
+
+def _postgres(url: str, size: int, wait: float, options: str) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=wait,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 2, "options": options},
+    )
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
@@ -171,6 +227,53 @@ def _conditions(table: sa.Table, where: Where) -> list[sa.ColumnElement[bool]]:
         else:
             found.append(column == value)
     return found
+
+
+def _steps(changes: Sequence[Change]) -> Iterator[tuple[Change, Any, Sequence[Mapping[str, Any]] | None]]:
+    """Statements in their order. Neighbouring insertions of one shape are one statement for many rows; so are updates
+    that each name their row by its key: of these every one matches one row if as many rows match as there are."""
+    for shape, group in groupby(changes, key=_shape):
+        members = list(group)
+        if shape is None or len(members) == 1:
+            yield from ((change, _statement(change), None) for change in members)
+            continue
+        table = _table(shape[1])
+        if shape[0] is Insert:
+            for name in shape[2]:
+                _column(table, name)
+            yield members[0], sa.insert(table), [change.values for change in members if isinstance(change, Insert)]
+            continue
+        found = {"w": shape[3], "v": shape[2]}
+        bound = {
+            kind: {name: sa.bindparam(f"{kind}_{name}", type_=_column(table, name).type) for name in names}
+            for kind, names in found.items()
+        }
+        statement = (
+            sa.update(table)
+            .where(*(_column(table, name) == one for name, one in bound["w"].items()))
+            .values({_column(table, name): one for name, one in bound["v"].items()})
+        )
+        rows = [
+            {f"v_{n}": v for n, v in change.values.items()} | {f"w_{n}": v for n, v in change.where.items()}
+            for change in members
+            if isinstance(change, Update)
+        ]
+        yield members[0], statement, rows
+
+
+def _shape(change: Change) -> tuple[type, str, tuple[str, ...], tuple[str, ...]] | None:
+    """What changes that can be one statement have in common."""
+    if isinstance(change, Insert):
+        return Insert, change.table, tuple(change.values), ()
+    if not isinstance(change, Update) or not change.values:
+        return None
+    keys = {column.name for column in _table(change.table).primary_key}
+    plain = all(isinstance(one, str | int | float | datetime) for one in change.where.values())
+    return (
+        (Update, change.table, tuple(change.values), tuple(change.where))
+        if plain and keys <= set(change.where)
+        else None
+    )
 
 
 def _statement(change: Change) -> Any:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 
 metadata = MetaData(
@@ -49,8 +50,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-# Compared byte by byte on every engine, so that what lies below a path is one span of an index.
+# Compared byte by byte on every engine, so that what begins alike is one span of an index: paths, names as searched.
 PATH = String().with_variant(String(collation="C"), "postgresql")
+
+CLOSED = "closed_at IS NOT NULL"
 
 accounts = Table(
     "accounts",
@@ -59,7 +62,7 @@ accounts = Table(
     Column("national_id", String, unique=True),
     Column("family_name", String, nullable=False),
     Column("given_name", String, nullable=False),
-    Column("search", String, index=True),  # both names as ``accounts.account.searchable`` spells them
+    Column("search", PATH),  # both names as ``identity.searchable`` spells them
     Column("profession", String),
     Column("specialty", String),
     Column("mail", String),
@@ -91,6 +94,8 @@ accounts = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("version", Integer, nullable=False),
+    Index("ix_accounts_search", "search", "id", "closed_at"),  # lists walk in this order, and count homonyms
+    Index("ix_accounts_closed", "id", sqlite_where=text(CLOSED), postgresql_where=text(CLOSED)),  # few, to be left out
 )
 authenticators = Table(
     "authenticators",
@@ -146,7 +151,7 @@ scopes = Table(
     Column("kind", String, nullable=False),
     Column("finess", String, index=True),
     Column("name", String, nullable=False),
-    Column("path", PATH, index=True),  # /nation/region/…/id/: all below a scope is one span
+    Column("path", PATH),  # /nation/region/…/id/: all below a scope is one span
     Column("city", String),
     Column("source", String),  # finess, csv, or who made it
     Column("code_validity", Integer),
@@ -163,6 +168,7 @@ scopes = Table(
     Column("revision", Integer, nullable=False, default=0, index=True),  # of the policy, when it last changed
     Column("updated_at", UtcDateTime, nullable=False),
     Column("version", Integer, nullable=False),
+    Index("ix_scopes_path", "path", "id", "kind", "parent_id"),  # with what sums ask of a scope beside its place
 )
 revisions = Table(
     "revisions",  # one counter by name; raised in the transaction of what it counts, so that none is ever missed
@@ -174,8 +180,9 @@ memberships = Table(
     "memberships",
     metadata,
     Column("account_id", String, ForeignKey("accounts.id"), primary_key=True),
-    Column("scope_id", String, ForeignKey("scopes.id"), primary_key=True, index=True),
+    Column("scope_id", String, ForeignKey("scopes.id"), primary_key=True),
     Column("since", UtcDateTime, nullable=False),
+    Index("ix_memberships_scope_id", "scope_id", "account_id"),
 )
 switches = Table(
     "switches",
@@ -274,6 +281,7 @@ audit = Table(
     Column("facts", Text, nullable=False),
     Column("hash", String),  # of this row and the hash before; absent in rows older than the chain
     Index("ix_audit_account", "account", "seq"),
+    Index("ix_audit_act", "act", "seq"),  # rare acts among millions of sign-ins
     Index("ix_audit_scope", "scope", "seq"),
 )
 audit_head = Table(

@@ -14,6 +14,7 @@ from gateway.reasons import GatewayError
 
 _TYPES = {
     "style.css": "text/css",
+    "admin.css": "text/css",
     "logo.svg": "image/svg+xml",
     "card-in.svg": "image/svg+xml",
     "card-out.svg": "image/svg+xml",

@@ -220,12 +220,14 @@ async def open_session(visit: Visit, account: Account, proof: Proof, attempt: At
     ticket = house.ambient.token(32)
     facts |= {"method": proof.method.value, "assurance": proof.assurance.word, "space": space.value}
     facts["session"] = trace_of(ticket)
+    if len(account.scopes) > 1:
+        facts["scopes"] = " ".join(account.scopes)
     await house.audit.record(
         Record(
             act,
             now,
             account.id,
-            scope=" ".join(account.scopes) or None,
+            scope=account.scopes[0] if len(account.scopes) == 1 else None,  # of several: those of the account
             address=visit.client,
             correlation=visit.request_id,
             facts=facts,

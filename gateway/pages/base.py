@@ -44,6 +44,10 @@ _SHOWN_AGAIN = {
     "postal_code": "Code postal",
     "city": "Ville",
     "name": "Nom",
+    "family_name": "Nom",
+    "given_name": "Prénom",
+    "mail": "Email",
+    "reason": "Motif",
 }
 _ALIKE = frozenset({"sign_in", "code"})  # pages that must be equal to the letter, whatever was wrong (R55, R81)
 _log = structlog.get_logger("gateway.pages")
@@ -105,6 +109,8 @@ class Visit:
         page = frame(
             self.house, self.region, csrf=self.csrf(), account=self.account, banner=banner, keepalive=self._keepalive()
         )
+        if self.account is not None:  # the teams an establishment names for its people come first (R91)
+            page.contacts = (*self.house.rules.contacts(self.account, self.now), *page.contacts)
         if status >= 400:  # R155: a page that says no says under which reference the log knows it
             if not self.logged:
                 self.log(Reason.BAD_INPUT, status)
@@ -175,13 +181,19 @@ class Visit:
         ) as error:  # charset, boundary, bytes
             raise web.HTTPBadRequest from error
         fields = {name: value for name, value in data.items() if isinstance(value, str)}
+        self.check(fields.get("csrf", ""), fields)
+        return fields
+
+    def check(self, token: str, fields: Mapping[str, str]) -> None:
+        """Raise ``ForeignForm`` (with these fields) unless this token was given to this browser, and the browser does
+        not say that another site asks (H4)."""
         origin = self.request.headers.get("Origin")
         own = f"{self.request.headers.get('vtgw-scheme', '')}://{self.request.headers.get('vtgw-host', '')}"
         site = self.request.headers.get("Sec-Fetch-Site")
         foreign = origin is not None and origin not in (self.house.public_url, own)
         if foreign or site not in (None, "same-origin", "none"):
             raise ForeignForm(fields)
-        who, _, word = fields.get("csrf", "").partition(".")
+        who, _, word = token.partition(".")
         if not hmac.compare_digest(word.encode(), self._word(who).encode()):
             raise ForeignForm(fields)
         if self.browser is None:
@@ -189,7 +201,6 @@ class Visit:
         said_same = site == "same-origin" or (site is None and origin is not None)
         if not hmac.compare_digest(who.encode(), self.browser[:32].encode()) and not said_same:
             raise ForeignForm(fields)
-        return fields
 
 
 class ForeignForm(Exception):

@@ -19,6 +19,7 @@ from gateway.accounts.register import Register
 from gateway.identity import Method, Space
 from gateway.notices import Notices
 from gateway.pages.regions import Regions
+from gateway.policy.establishments import Contact
 from gateway.ports import Ambient, Audit, Sender, Store
 from gateway.providers.base import Provider
 from gateway.providers.devices import Devices
@@ -41,6 +42,8 @@ class Rules(Protocol):
     def channels(self, account: Account, now: datetime) -> Sequence[str]: ...
 
     def banner(self, account: Account, now: datetime) -> str: ...
+
+    def contacts(self, account: Account, now: datetime) -> Sequence[Contact]: ...
 
     def above(self, scope: str) -> Sequence[str]: ...
 
@@ -78,6 +81,7 @@ class House:
     register: Register
     providers: Mapping[str, Provider]
     methods: Mapping[Space, Sequence[str]]
+    admin_methods: frozenset[Method]  # by which administrators come in (G59)
     channels: Sequence[str]  # of codes, as the nation sets them: for the labels of the sign-in page
     default_space: Space
     card_direct: bool

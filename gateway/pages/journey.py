@@ -16,7 +16,7 @@ from gateway.reasons import Reason
 
 _LONGEST_RETURN = 2000
 _DOTS = re.compile(r"(^|/)(\.|%2e){1,2}(/|$)", re.IGNORECASE)  # what a browser would resolve into another path
-_LEADS_BACK = re.compile(r"/(resume|account(/[a-z-]+)*|delegations(/[a-z-]+)*|admin(/[a-z0-9-]+)*)\Z")
+_LEADS_BACK = re.compile(r"/(resume|account(/[a-z-]+)*|delegations(/[a-z-]+)*|admin(/[A-Za-z0-9._~%-]+)*/?)\Z")
 
 
 @dataclass(frozen=True, slots=True)

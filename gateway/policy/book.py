@@ -71,10 +71,16 @@ def scopes_of(scopes: Sequence[Row], switches: Sequence[Row]) -> list[Scope]:
 
 
 def fields_of(row: Row) -> Fields:
-    """The policy fields a row of ``scopes`` sets."""
+    """The policy fields a row of ``scopes`` sets; raises ``ValueError`` as ``book_of`` does."""
     if all(row[name] is None for name in _SETTABLE):
         return NOTHING
+    try:
+        return _fields(row)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"the scope {row['id']} says something no policy knows") from error
 
+
+def _fields(row: Row) -> Fields:
     def seconds(name: str) -> timedelta | None:
         value = cast("int | None", row[name])
         return None if value is None else timedelta(seconds=value)

@@ -246,8 +246,11 @@ class PolicyBook:
 
     def legal(self, scope_id: str | None) -> Mapping[str, Sourced]:
         """By means, its legal status and who set it (G3)."""
+        return self._legal(self.chain(scope_id) if scope_id else ())
+
+    def _legal(self, chain: Sequence[Scope]) -> Mapping[str, Sourced]:
         found: dict[str, Sourced] = {name: Sourced(status, None) for name, status in self.defaults.legal.items()}
-        for scope in reversed(self.chain(scope_id) if scope_id else ()):
+        for scope in reversed(chain):
             found.update({name: Sourced(status, scope.id) for name, status in (scope.set.legal or {}).items()})
         return found
 
@@ -257,6 +260,9 @@ class PolicyBook:
                 if scope.set.banner is not None:
                     return Sourced(scope.set.banner_from, scope.id)
             return Sourced(None, None)
+        if name == "legal":  # means by means; the scope is the nearest that says anything
+            nearest = next((scope.id for scope in chain if scope.set.legal is not None), None)
+            return Sourced({means: one.value for means, one in self._legal(chain).items()}, nearest)
         for scope in chain:
             value = getattr(scope.set, name)
             if value is not None:
@@ -271,14 +277,13 @@ class PolicyBook:
             "channels": default.channels,
             "session_absolute": default.lifetimes.absolute,
             "session_idle": default.lifetimes.idle,
-            "legal": default.legal,
         }.get(name)
 
     def _resolve(self, chain: tuple[Scope, ...], now: datetime, *, strong: bool) -> EstablishmentPolicy:
         def value(name: str) -> Any:
             return self._sourced(chain, name).value
 
-        barred = forbidden({name: one.value for name, one in self.legal(chain[0].id if chain else None).items()})
+        barred = forbidden(value("legal"))
         methods = value("methods")
         if barred:
             allowed = frozenset(Method) if methods is None else methods

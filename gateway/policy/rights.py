@@ -56,7 +56,7 @@ class Reach:
     paths: tuple[str, ...]
 
     def __contains__(self, path: str) -> bool:
-        return any(path.startswith(top) for top in self.paths)
+        return path.startswith(self.paths)
 
     @property
     def everything(self) -> bool:

@@ -17,6 +17,11 @@ from gateway.identity import Space
 _TWO_READINGS = re.compile(r"[;:~]|[^\x00-\x7f]")
 
 
+def odd(path: str) -> bool:
+    """Whether a backend might read this canonical path in a second way."""
+    return _TWO_READINGS.search(path) is not None
+
+
 class RouteClass(StrEnum):
     """Public: no session needed. Usager: VT's own login, nothing of ours. Protected: a session, or no entry."""
 
@@ -61,10 +66,10 @@ class RouteTable:
 
     def _find(self, path: str) -> Route:
         lowered = path.lower()
-        odd = _TWO_READINGS.search(path) is not None
+        two_readings = odd(path)
         for prefix, route, locked in self._routes:
             if lowered == prefix or lowered.startswith(prefix + "/"):
-                return locked if odd else route
+                return locked if two_readings else route
         return self._fallback
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from gateway.accounts.account import Account, Origin
+from gateway.accounts.account import Account
 from gateway.accounts.password import Passwords, TooBusy
 from gateway.identity import Assurance, Login, Method, Proof
 from gateway.policy.throttle import Pace
@@ -178,8 +178,7 @@ class PasswordAndCode:
             return Reason.ACCOUNT_CLOSED.value
         if account.suspended_at is not None:
             return Reason.ACCOUNT_SUSPENDED.value
-        prior = self._settings.requires_prior_strong and account.origin is not Origin.REFERENT
-        if prior and account.first_strong_at is None:
+        if self._settings.requires_prior_strong and account.strong_first:
             return Reason.STRONG_FIRST.value  # R79
         return None
 

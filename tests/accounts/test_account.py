@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.accounts.account import Account, Standing
+from gateway.accounts.account import Account, Origin, Standing
 from gateway.accounts.register import mail_key
+from gateway.identity import Space
 from tests.policy.test_decision import ACCOUNT
 
 YEAR = timedelta(days=365)
@@ -78,3 +79,24 @@ def test_s2_a_clock_set_back_opens_nothing() -> None:
 def test_r18_what_is_a_mail_address(typed: str, good: bool) -> None:
     """An encoded word (RFC 2047) would be delivered to somebody else's mailbox: it is no address."""
     assert (mail_key(typed) is not None) is good
+
+
+@pytest.mark.parametrize(
+    ("origin", "space", "scopes", "expected"),
+    [
+        (Origin.STRONG, Space.LIBERAL, (), True),
+        (Origin.REFERENT, Space.PROFESSIONNEL, ("ehpad",), False),
+        (Origin.REFERENT, Space.LIBERAL, (), False),
+        (Origin.IMPORT, Space.LIBERAL, (), True),
+        (Origin.IMPORT, Space.LIBERAL, ("ehpad",), True),
+        (Origin.IMPORT, Space.PROFESSIONNEL, (), True),
+        (Origin.IMPORT, Space.PROFESSIONNEL, ("ehpad",), False),
+    ],
+)
+def test_r79_r86_who_needs_a_card_before_a_password(
+    origin: Origin, space: Space, scopes: tuple[str, ...], expected: bool
+) -> None:
+    """A liberal account does; people a référent made, or an import placed in an establishment, get codes at once."""
+    one = replace(ACCOUNT, origin=origin, space=space, scopes=scopes, first_strong_at=None)
+    assert one.strong_first is expected
+    assert replace(one, first_strong_at=one.created_at).strong_first is False

@@ -9,27 +9,33 @@ from typing import Any
 
 import pytest
 
+from gateway import trail
 from gateway.accounts import upkeep
 from gateway.accounts.account import Account, Standing
 from gateway.accounts.register import Register
 from gateway.accounts.upkeep import Upkeep, UpkeepSettings, stage_of
-from gateway.audit import Record
+from gateway.audit import Act, Record
 from gateway.edges.database import Database
 from gateway.edges.journal import Journal
-from gateway.ports import Insert, Update
+from gateway.edges.keys import FileSigner, ensure_assertion_key
+from gateway.ports import Audit, Insert, Update
 from gateway.reasons import RecordsUnavailable
 from gateway.texts import Text
+from gateway.trail import Checkpoints, examine
 from tests.accounts.shelf import DAY, account, database, row, sign_in
 from tests.ambient import START, TestAmbient
 
 YEAR = timedelta(days=365)
+KEY = b"k" * 32
 
 
 class World:
-    def __init__(self, records: Database) -> None:
+    def __init__(self, records: Database, folder: Path) -> None:
         self.records = records
         self.mails: list[tuple[str, Text, str]] = []
-        self.upkeep = Upkeep(records, Journal(records), self.post, UpkeepSettings())
+        self.signer = FileSigner(ensure_assertion_key(folder / "assertion.pem"))
+        self.trail = Checkpoints(records, self.signer)
+        self.upkeep = upkeep_of(self, Journal(records, KEY))
 
     def post(self, account: Account, text: Text, kind: str, correlation: str) -> None:
         self.mails.append((account.id, text, correlation))
@@ -41,10 +47,14 @@ class World:
         return sorted(one for one, _, _ in self.mails)
 
 
+def upkeep_of(world: World, audit: Audit, settings: UpkeepSettings | None = None) -> Upkeep:
+    return Upkeep(world.records, audit, world.trail, world.post, settings or UpkeepSettings())
+
+
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with database(tmp_path) as records:
-        yield World(records)
+        yield World(records, tmp_path)
 
 
 async def test_r97_two_warnings_and_no_third(world: World) -> None:
@@ -151,7 +161,7 @@ async def test_r97_many_accounts_of_one_instant(world: World, monkeypatch: pytes
 async def test_r97_an_interrupted_run_goes_on(world: World) -> None:
     """When the records fail half-way, those warned are not warned again and the others are."""
     await world.records.write(*(account(f"{number}") for number in range(5)))
-    journal, written = Journal(world.records), 0
+    journal, written = Journal(world.records, KEY), 0
 
     class Failing:
         async def record(self, record: Record) -> None:
@@ -161,7 +171,7 @@ async def test_r97_an_interrupted_run_goes_on(world: World) -> None:
                 raise RecordsUnavailable("told to fail")
             await journal.record(record)
 
-    broken = Upkeep(world.records, Failing(), world.post, UpkeepSettings())
+    broken = upkeep_of(world, Failing())
     with pytest.raises(RecordsUnavailable):
         await broken.warn_dormant(START + 340 * DAY)
     first = [name for name, _, _ in world.mails]
@@ -172,7 +182,7 @@ async def test_r97_an_interrupted_run_goes_on(world: World) -> None:
 async def test_r97_a_person_who_signs_in_meanwhile_is_not_warned(world: World) -> None:
     """The mark is guarded: an account changed since it was read gets no mail in this run."""
     await world.records.write(account("a"))
-    journal = Journal(world.records)
+    journal = Journal(world.records, KEY)
 
     class Racing:
         async def record(self, record: Record) -> None:
@@ -181,7 +191,7 @@ async def test_r97_a_person_who_signs_in_meanwhile_is_not_warned(world: World) -
                 Update("accounts", {"last_sign_in_at": record.at, "version": 2}, {"id": "acc_a", "version": 1})
             )
 
-    await Upkeep(world.records, Racing(), world.post, UpkeepSettings()).warn_dormant(START + 340 * DAY)
+    await upkeep_of(world, Racing()).warn_dormant(START + 340 * DAY)
     assert world.mails == []
     assert (await row(world.records, "a"))["warned_at"] is None
 
@@ -189,7 +199,7 @@ async def test_r97_a_person_who_signs_in_meanwhile_is_not_warned(world: World) -
 async def test_r97_no_stage_no_warning(world: World) -> None:
     """A deployment may wish no warnings."""
     await world.records.write(account("a"))
-    quiet = Upkeep(world.records, Journal(world.records), world.post, UpkeepSettings(warn_days=()))
+    quiet = upkeep_of(world, Journal(world.records, KEY), UpkeepSettings(warn_days=()))
     await quiet.warn_dormant(START + 360 * DAY)
     assert world.mails == []
 
@@ -208,6 +218,7 @@ def trace(age: timedelta) -> Insert:
 async def test_r148_what_is_older_than_the_retention_goes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Traces and sign-ins of more than a year are removed a few at a time, younger ones stay, and one row says so."""
     monkeypatch.setattr(upkeep, "_PAGE", 3)
+    monkeypatch.setattr(trail, "_REMOVED_AT_ONCE", 3)
     tick = timedelta(microseconds=1)
     await world.records.write(
         account("a"),
@@ -227,6 +238,18 @@ async def test_r148_what_is_older_than_the_retention_goes(world: World, monkeypa
     assert len(await world.records.find("audit", {})) == 5
 
 
+async def test_r148_g2_the_chain_stays_sound(world: World) -> None:
+    """Chained traces go like others, after the sign-ins; what is left still proves itself, before and after."""
+    journal = Journal(world.records, KEY)
+    for day in range(0, 400, 10):
+        await journal.record(Record(Act.SIGN_IN, START - 400 * DAY + day * DAY, "acc_a"))
+    await world.upkeep.purge(START)
+    rows = await world.records.find("audit", {}, order=("seq",))
+    assert [one["seq"] for one in rows] == [*range(5, 42)]
+    found = await examine(world.records, KEY, [world.signer.public_jwk])
+    assert (found.faults, found.purged and found.purged.seq, found.rows) == ([], 4, 37)
+
+
 async def test_r148_r104_empty_accounts_go_with_their_last_traces(world: World) -> None:
     """A person erased longer ago than the retention leaves nothing; one erased lately keeps the pseudonym."""
     await world.records.write(
@@ -241,7 +264,7 @@ async def test_r148_r104_empty_accounts_go_with_their_last_traces(world: World) 
 
 def test_jobs_have_names_and_periods(tmp_path: Path) -> None:
     """Warnings are looked for every hour, removal is daily."""
-    upkeep = Upkeep(None, None, None, UpkeepSettings())  # type: ignore[arg-type]
+    upkeep = Upkeep(None, None, None, None, UpkeepSettings())  # type: ignore[arg-type]
     assert [(job.name, job.period) for job in upkeep.jobs()] == [
         ("warn-dormant", timedelta(hours=1)),
         ("purge", timedelta(days=1)),

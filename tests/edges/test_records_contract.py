@@ -16,7 +16,7 @@ from alembic import command
 from sqlalchemy import text
 
 from gateway.edges.database import Database, _config
-from gateway.ports import Delete, Insert, Span, Update
+from gateway.ports import Change, Delete, Insert, Row, Span, Update
 from gateway.reasons import RecordsUnavailable, Stale, Taken
 from tests.servers import PostgresServer, free_port, postgres_server
 
@@ -194,6 +194,66 @@ async def test_r17_twenty_creations_at_once_one_account(records: Database) -> No
     results = await asyncio.gather(*(records.write(one) for one in inserts), return_exceptions=True)
     assert [type(result) for result in results].count(type(None)) == 1
     assert all(result is None or isinstance(result, Taken) for result in results)
+
+
+async def test_many_insertions_of_one_shape(records: Database) -> None:
+    """They are one statement, in their place among the others, and the one that is taken is named."""
+    await records.write(*(account(n) for n in range(1, 4)), Update("accounts", {"version": 2}, {"id": "acc_3"}))
+    assert [row["version"] for row in await records.find("accounts", {}, order=("id",))] == [1, 1, 2]
+    with pytest.raises(Taken) as error:
+        await records.write(account(4), account(5, national_id="800000000001"), account(6))
+    assert error.value.key == "accounts.national_id"
+    assert await records.count("accounts", {}) == 3
+    with pytest.raises(LookupError):
+        await records.write(Insert("accounts", {"x": 1}), Insert("accounts", {"x": 2}))
+
+
+async def test_amending_is_one_after_the_other(url: str, records: Database) -> None:
+    """What is written was made of what was read: of many that count at once none is lost, from several connections."""
+    await records.write(account(1, version=0))
+    other = Database(url)
+
+    def raised(row: Row | None) -> list[Change]:
+        assert row is not None and isinstance(row["version"], int)
+        return [Update("accounts", {"version": row["version"] + 1}, {"id": "acc_1"})]
+
+    await asyncio.gather(*((records, other)[n % 2].amend("accounts", {"id": "acc_1"}, raised) for n in range(40)))
+    assert (await records.find("accounts", {}))[0]["version"] == 40
+    await other.close()
+
+
+async def test_amending_what_is_not_there(records: Database) -> None:
+    """The first may make it, the second hears that it is taken."""
+    found: list[Row | None] = []
+
+    def made(row: Row | None) -> list[Change]:
+        found.append(row)
+        return [account(1)] if row is None else []
+
+    await records.amend("accounts", {"id": "acc_1"}, made)
+    await records.amend("accounts", {"id": "acc_1"}, made)
+    assert (found[0], found[1] and found[1]["id"]) == (None, "acc_1")
+    with pytest.raises(Taken):
+        await records.amend("accounts", {"id": "acc_2"}, lambda row: [account(1)])
+
+
+async def test_amending_that_fails_changes_nothing(records: Database) -> None:
+    """What the caller raises comes out, what went before is undone, and the row is free again."""
+    await records.write(account(1))
+
+    def refused(row: Row | None) -> list[Change]:
+        raise ValueError("not like this")
+
+    with pytest.raises(ValueError, match="not like this"):
+        await records.amend("accounts", {"id": "acc_1"}, refused)
+    with pytest.raises(Stale):
+        await records.amend(
+            "accounts",
+            {"id": "acc_1"},
+            lambda row: [account(2), Update("accounts", {"version": 3}, {"id": "acc_1", "version": 2})],
+        )
+    await records.amend("accounts", {"id": "acc_1"}, lambda row: [Update("accounts", {"version": 7}, {"id": "acc_1"})])
+    assert [row["version"] for row in await records.find("accounts", {})] == [7]
 
 
 async def test_migrations_are_idempotent(records: Database) -> None:

@@ -10,7 +10,7 @@ import pytest
 from gateway.accounts.account import Account, Origin
 from gateway.identity import Assurance, Identity, Method, NationalId, Proof, Space
 from gateway.policy.decision import Challenge, Decision, Facts, Forward, Refuse, Rules, decide
-from gateway.policy.establishments import Defaults, PolicyBook, Scope, State, Switch
+from gateway.policy.establishments import Defaults, PolicyBook, Scope, State, Switch, SwitchKind
 from gateway.policy.routes import Route, RouteClass
 from gateway.reasons import Reason
 from gateway.session.model import Lifetimes, Session
@@ -161,3 +161,58 @@ def test_r60_r104_old_passwords_and_closed_accounts(
     if expected is Reason.PASSWORD_TOO_OLD:
         assert isinstance(found, Challenge)
         assert found.to == "password/renew"
+
+
+def opened(age: timedelta, assurance: Assurance = Assurance.PASSWORD) -> Facts:
+    """Somebody at work in « place » since so long, by a password."""
+    proof = Proof(WHO, Method.PASSWORD, assurance, NOW - age)
+    since = Session("d", "acc_1", Space.LIBERAL, (proof,), NOW - age, NOW - timedelta(minutes=1), Lifetimes(), "ses_1")
+    return Facts(since, replace(ACCOUNT, scopes=("place",)))
+
+
+HOUR = timedelta(hours=1)
+DEROGATION = Switch(State.PASSWORD_ONLY, NOW - timedelta(days=9), NOW + timedelta(days=9))
+EMERGENCY = Switch(State.PASSWORD_ONLY, NOW - HOUR, NOW + HOUR, SwitchKind.BREAKGLASS)
+OVER = Switch(State.PASSWORD_ONLY, NOW - HOUR, NOW - timedelta(minutes=1), SwitchKind.BREAKGLASS)
+AN_HOUR_AGO = Switch(State.STRONG, NOW - HOUR)
+OPEN_SESSIONS: list[tuple[str, tuple[Switch, ...], timedelta, bool, bool]] = [
+    # switches of the place, age of the session, does it go on with revoke, and with next_login?
+    ("opened before the switch", (DEROGATION, AN_HOUR_AGO), 2 * HOUR, False, True),
+    ("opened at the very instant", (DEROGATION, AN_HOUR_AGO), HOUR, False, False),
+    ("opened after the switch", (DEROGATION, AN_HOUR_AGO), HOUR / 2, False, False),
+    ("derogation running", (DEROGATION,), HOUR / 2, True, True),
+    ("derogation over", (replace(DEROGATION, derogation_until=NOW - HOUR),), 2 * HOUR, False, True),
+    ("emergency running", (EMERGENCY,), HOUR / 2, True, True),
+    ("emergency running, opened before it under the derogation", (DEROGATION, EMERGENCY), 2 * HOUR, True, True),
+    ("emergency over", (OVER,), HOUR / 2, False, False),
+    ("emergency over, a derogation runs", (DEROGATION, OVER), HOUR / 2, True, True),
+    ("emergency over, opened before the switch", (DEROGATION, AN_HOUR_AGO, OVER), 2 * HOUR, False, True),
+]
+
+
+@pytest.mark.parametrize(
+    ("switches", "age", "revoke", "next_login"),
+    [row[1:] for row in OPEN_SESSIONS],
+    ids=[row[0] for row in OPEN_SESSIONS],
+)
+def test_r89_g26_open_sessions_when_more_is_asked(
+    switches: tuple[Switch, ...], age: timedelta, revoke: bool, next_login: bool
+) -> None:
+    """``revoke``: a password alone ends with its right. ``next_login``: it goes on under what was asked when it began;
+    what an emergency opened ends with it in both."""
+    book = PolicyBook(BOOK.defaults, [Scope("place", None, "etablissement", "P", switches=switches)])
+    route = Route("/", RouteClass.PROTECTED, "vt", Space.PROFESSIONNEL)
+    for rules, goes_on in ((RULES, revoke), (replace(RULES, revoke_on_enable=False), next_login)):
+        found = decide(route, opened(age), book, rules, NOW)
+        assert isinstance(found, Forward) is goes_on
+        if not goes_on:
+            assert found == Challenge(Reason.LEVEL_TOO_LOW, Space.LIBERAL)
+
+
+@pytest.mark.parametrize("on_enable", [True, False])
+def test_r89_whoever_proved_more_is_left_alone(on_enable: bool) -> None:
+    """A code, a card: a switch asks nothing new of these sessions."""
+    book = PolicyBook(BOOK.defaults, [Scope("place", None, "etablissement", "P", switches=(AN_HOUR_AGO,))])
+    route = Route("/", RouteClass.PROTECTED, "vt", Space.PROFESSIONNEL)
+    rules = replace(RULES, revoke_on_enable=on_enable)
+    assert isinstance(decide(route, opened(HOUR / 2, Assurance.TRANSITION), book, rules, NOW), Forward)

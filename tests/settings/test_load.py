@@ -8,26 +8,9 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import Secret, SettingsError, load
+from tests.smallest import SMALLEST
 
 ROOT = Path(__file__).parents[2]
-SMALL = """
-[gateway]
-public_url = "https://vt.test"
-state_dir = "state"
-[listen.public]
-address = "127.0.0.1:0"
-[backends.vt]
-url = "http://127.0.0.1:1"
-audience = "vt"
-[[routes]]
-path = "/"
-class = "protected"
-backend = "vt"
-[smtp]
-host = "127.0.0.1"
-security = "none"
-from = "a@b.test"
-"""
 
 
 def faults(tmp_path: Path, text: str, **environ: str) -> list[str]:
@@ -43,7 +26,7 @@ def faults(tmp_path: Path, text: str, **environ: str) -> list[str]:
 def test_a_small_configuration_is_enough(tmp_path: Path) -> None:
     """Ten lines make a gateway; paths are relative to the file."""
     path = tmp_path / "gateway.toml"
-    path.write_text(SMALL)
+    path.write_text(SMALLEST)
     settings = load(path)
     assert settings.gateway.state_dir == tmp_path / "state"
     assert settings.session.idle == 1800
@@ -51,7 +34,7 @@ def test_a_small_configuration_is_enough(tmp_path: Path) -> None:
 
 def test_all_faults_at_once_with_file_and_key(tmp_path: Path) -> None:
     """Unknown keys, wrong values and missing files are listed together, each with its key."""
-    text = SMALL.replace('state_dir = "state"', 'state_dir = "state"\nprefx = 1\nworkers = 0') + (
+    text = SMALLEST.replace('state_dir = "state"', 'state_dir = "state"\nprefx = 1\nworkers = 0') + (
         "[otp]\ncode_validity = 28801\n[nonsense]\n[charter]\nfile = 'missing.html'\n"
     )
     found = faults(tmp_path, text.replace('backend = "vt"', 'backend = "other"'))
@@ -59,7 +42,7 @@ def test_all_faults_at_once_with_file_and_key(tmp_path: Path) -> None:
     assert keys == {"gateway.prefx", "gateway.workers", "otp.code_validity", "nonsense"}
     assert all(str(tmp_path / "gateway.toml") in line for line in found)
     found = faults(
-        tmp_path, SMALL.replace('backend = "vt"', 'backend = "other"') + "[charter]\nfile = 'missing.html'\n"
+        tmp_path, SMALLEST.replace('backend = "vt"', 'backend = "other"') + "[charter]\nfile = 'missing.html'\n"
     )
     assert {line.split(": ")[1] for line in found} == {"routes.0.backend", "charter.file"}
 
@@ -80,7 +63,7 @@ def test_all_faults_at_once_with_file_and_key(tmp_path: Path) -> None:
 )
 def test_t4_unsafe_values_are_refused(tmp_path: Path, change: tuple[str, str], key: str) -> None:
     """Clear text over a network, secrets in the text and odd values each name their key."""
-    (fault,) = faults(tmp_path, SMALL.replace(*change, 1))
+    (fault,) = faults(tmp_path, SMALLEST.replace(*change, 1))
     assert fault.split(": ")[1] == key
     assert "in the text" not in fault
 
@@ -89,7 +72,7 @@ def test_environment_and_secret_files(tmp_path: Path) -> None:
     """The environment wins over the file; secrets come from files or the environment and never show."""
     (tmp_path / "pw").write_text("marked-secret\n")
     path = tmp_path / "gateway.toml"
-    path.write_text(SMALL + 'username = "vt"\npassword_file = "pw"\n')
+    path.write_text(SMALLEST + 'username = "vt"\npassword_file = "pw"\n')
     settings = load(path, {"GATEWAY_SESSION__IDLE": "900", "GATEWAY_CONFIG": "x"})
     assert settings.session.idle == 900
     assert settings.smtp is not None and settings.smtp.password is not None
@@ -98,10 +81,10 @@ def test_environment_and_secret_files(tmp_path: Path) -> None:
     settings = load(path, {"GATEWAY_SMTP__PASSWORD": "from-env"})
     assert settings.smtp is not None and settings.smtp.password is not None
     assert settings.smtp.password.reveal() == "from-env"
-    found = faults(tmp_path, SMALL, GATEWAY_SESSION__NOTHING="1", GATEWAY_X="1")
+    found = faults(tmp_path, SMALLEST, GATEWAY_SESSION__NOTHING="1", GATEWAY_X="1")
     assert any("environment GATEWAY_SESSION__NOTHING" in line and "unknown key" in line for line in found)
     assert any("GATEWAY_X" in line for line in found)
-    (missing,) = faults(tmp_path, SMALL + 'password_file = "nowhere"\n')
+    (missing,) = faults(tmp_path, SMALLEST + 'password_file = "nowhere"\n')
     assert "smtp.password_file" in missing
 
 
@@ -150,21 +133,23 @@ def test_every_key_stands_in_the_documented_file() -> None:
 def test_origins_are_kept_as_browsers_write_them(tmp_path: Path, typed: str, kept: str) -> None:
     """Capitals and the usual port go, because what browsers say of their origin is compared letter by letter."""
     path = tmp_path / "gateway.toml"
-    path.write_text(SMALL.replace("https://vt.test", typed))
+    path.write_text(SMALLEST.replace("https://vt.test", typed))
     assert load(path).gateway.public_url == kept
 
 
 def test_passkeys_need_a_host_name(tmp_path: Path) -> None:
     """A public address that is a number cannot have passkeys, and the start says so."""
-    text = SMALL.replace("https://vt.test", "https://127.0.0.1:8443") + '[methods]\nliberal = ["passkey", "password"]\n'
+    text = (
+        SMALLEST.replace("https://vt.test", "https://127.0.0.1:8443") + '[methods]\nliberal = ["passkey", "password"]\n'
+    )
     (fault,) = faults(tmp_path, text)
     assert "passkeys need a host name" in fault
 
 
 def test_r148_a_longer_retention_needs_its_reason(tmp_path: Path) -> None:
     """More than a year of traces is refused without a reason, and more than three never."""
-    assert faults(tmp_path, SMALL + "[log]\nretention_days = 700\n")
+    assert faults(tmp_path, SMALLEST + "[log]\nretention_days = 700\n")
     assert not faults(
-        tmp_path, SMALL + '[log]\nretention_days = 700\nretention_reason = "contrôle interne documenté"\n'
+        tmp_path, SMALLEST + '[log]\nretention_days = 700\nretention_reason = "contrôle interne documenté"\n'
     )
-    assert faults(tmp_path, SMALL + '[log]\nretention_days = 1096\nretention_reason = "x"\n')
+    assert faults(tmp_path, SMALLEST + '[log]\nretention_days = 1096\nretention_reason = "x"\n')

@@ -12,7 +12,7 @@ from gateway.edges.sms import COUNTRIES, SmsAccess
 from gateway.settings import Secret
 from gateway.settings.load import load
 from gateway.settings.sms import SmsSection
-from tests.settings.test_load import SMALL
+from tests.smallest import SMALLEST
 
 SECRET = Secret("s3cret")
 OVH = {
@@ -102,7 +102,7 @@ def test_the_documented_examples_are_accepted(tmp_path: Path) -> None:
         if sender in ("ovh", "http2sms"):
             lines = [line for line in lines if not line.startswith("url ")]
         path = tmp_path / "gateway.toml"
-        path.write_text(SMALL + "[sms]\n" + "\n".join(lines) + "\n")
+        path.write_text(SMALLEST + "[sms]\n" + "\n".join(lines) + "\n")
         sms = load(path, {"GATEWAY_SMS__TOKEN": "other"}).sms
         assert (sms.sender, sms.from_, sms.success_value) == (sender, "ViaTraject", "accepted")
         assert sms.token is not None

@@ -168,10 +168,12 @@ def test_r4_r89_a_weak_session_is_asked_for_more(strict: Demo) -> None:
     assert headers_of(strict.requests()[-1])["x-vt-assurance"] == "password"
     with closing(sqlite3.connect(strict.folder / "state/records.db")) as records:
         records.execute(
-            "INSERT INTO switches VALUES ('swi_x', 'ch-exemple', 'strong', '2026-01-01 00:00:00', 'essai', 'test', NULL,"
-            " '2026-01-01 00:00:00')"
+            "INSERT INTO switches (id, scope_id, state, effective_from, reason, author, created_at, kind) VALUES "
+            "('swi_x', 'ch-exemple', 'strong', '2026-01-01 00:00:00', 'essai', 'test', '2026-01-01 00:00:00', 'switch')"
         )
         records.execute("UPDATE switches SET effective_from = '2025-01-01 00:00:00' WHERE id = 'swi_ch-exemple'")
+        records.execute("UPDATE revisions SET value = value + 1 WHERE name = 'policy'")
+        records.execute("UPDATE scopes SET revision = (SELECT value FROM revisions) WHERE id = 'ch-exemple'")
         records.commit()
     deadline = time.monotonic() + 15
     while visitor.get(DEEP).url.endswith(DEEP):

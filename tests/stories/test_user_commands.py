@@ -5,20 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import pytest
-import structlog
-from click.testing import CliRunner
 
-from gateway.__main__ import cli
-from gateway.edges import journal, logs
 from gateway.edges.database import Database
 from gateway.edges.sqlite_store import SqliteStore
 from gateway.edges.system import SystemAmbient
@@ -27,90 +21,15 @@ from gateway.ports import Insert
 from gateway.session.keeper import Keeper
 from gateway.session.model import Lifetimes
 from tests.accounts.shelf import account
+from tests.smallest import SMALLEST
+from tests.stories.shell import NOW, TREE, Place
 
-T = TypeVar("T")
-NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
-CONFIG = """
-[gateway]
-public_url = "https://vt.test"
-state_dir = "state"
-[listen.public]
-address = "127.0.0.1:0"
-[backends.vt]
-url = "http://127.0.0.1:1"
-audience = "vt"
-[[routes]]
-path = "/"
-class = "protected"
-backend = "vt"
-[smtp]
-host = "127.0.0.1"
-security = "none"
-from = "a@b.test"
-"""
-
-
-class Done(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-class Place:
-    """A gateway's configuration and files, without the gateway."""
-
-    def __init__(self, folder: Path) -> None:
-        self.config = folder / "gateway.toml"
-        self.config.write_text(CONFIG)
-        self.state = folder / "state"
-
-    def shell(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """``vt-gateway user …`` in a process of its own."""
-        line = [sys.executable, "-m", "gateway", "user", *arguments[:1], "--config", str(self.config), *arguments[1:]]
-        return subprocess.run(line, capture_output=True, text=True, timeout=60)
-
-    def run(self, *arguments: str) -> Done:
-        """The same in this process, where everything is imported already."""
-        line = ["user", *arguments[:1], "--config", str(self.config), *arguments[1:]]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(logs, "configure", lambda level: None)  # the log belongs to the test run
-            patch.setattr(journal, "_log", structlog.wrap_logger(structlog.ReturnLogger()))
-            found = CliRunner().invoke(cli, line)
-        if found.exception is not None and not isinstance(found.exception, SystemExit):
-            raise found.exception
-        return Done(found.exit_code, found.stdout, found.stderr)
-
-    def read(self, *arguments: str) -> Any:
-        """The JSON of a reading command."""
-        done = self.run(*arguments)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    def with_records(self, work: Callable[[Database], Awaitable[T]]) -> T:
-        async def run() -> T:
-            records = Database(f"sqlite:///{self.state / 'records.db'}")
-            await records.migrate()
-            try:
-                return await work(records)
-            finally:
-                await records.close()
-
-        return asyncio.run(run())
-
-    def acts(self, name: str) -> list[tuple[str, dict[str, str]]]:
-        """What the audit holds of an account, oldest first."""
-        with sqlite3.connect(self.state / "records.db") as db:
-            found = db.execute(
-                "SELECT act, facts FROM audit WHERE account = ? ORDER BY seq", (f"acc_{name}",)
-            ).fetchall()
-        db.close()
-        return [(act, json.loads(facts)) for act, facts in found]
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    place = Place(tmp_path)
+    place = Place(tmp_path, "user")
     shared = {"mail": "accueil@example.test", "mail_key": None, "last_sign_in_at": NOW}
 
     async def fill(records: Database) -> None:
@@ -135,7 +54,10 @@ def ids(lines: list[dict[str, Any]]) -> list[str]:
 
 def test_help_has_examples(place: Place) -> None:
     """Each command says what it does, with an example."""
-    names = ["list", "show", "reactivate", "suspend", "resume", "set-mail", "end-sessions", "export", "erase"]
+    names = [
+        "list", "show", "reactivate", "suspend", "resume", "set-mail", "end-sessions", "export", "erase",
+        "invite", "attach", "detach", "grant", "revoke",
+    ]  # fmt: skip
     for command in ([], *([name] for name in names)):
         line = [sys.executable, "-m", "gateway", "user", *command, "--help"]
         done = subprocess.run(line, capture_output=True, text=True, timeout=60)
@@ -188,9 +110,9 @@ def test_r97_reactivate_wakes_a_sleeper(place: Place) -> None:
     assert act == "account:reactivate"
     assert facts["why"] == "retour de congé"
     assert facts["author"].startswith("cli:")
-    assert place.run("reactivate", "sleepy", "--reason", "again").stdout == "acc_asleep is awake already.\n"
-    assert place.run("reactivate", "acc_held", "--reason", "x").returncode == 1
-    assert place.run("reactivate", "acc_gone", "--reason", "x").returncode == 1
+    assert place.run("reactivate", "sleepy", "--reason", "encore").stdout == "acc_asleep is awake already.\n"
+    assert place.run("reactivate", "acc_held", "--reason", "un essai").returncode == 1
+    assert place.run("reactivate", "acc_gone", "--reason", "un essai").returncode == 1
     assert len(place.acts("asleep")) == 1
 
 
@@ -201,20 +123,23 @@ def test_suspend_and_resume(place: Place) -> None:
     assert (found["standing"], found["suspended_reason"]) == ("suspended", "départ")
     assert place.run("resume", "acc_asleep").stdout == "acc_asleep is dormant.\n"
     assert place.run("resume", "acc_asleep").stdout == "acc_asleep is not suspended.\n"
-    assert [(act, facts["change"]) for act, facts in place.acts("asleep")] == [
-        ("account:change", "suspend"),
-        ("account:change", "resume"),
+    assert [(act, facts["why"]) for act, facts in place.acts("asleep")] == [
+        ("account:suspend", "départ"),
+        ("account:resume", "end of the suspension"),
     ]
 
 
 def test_r99_set_mail_repairs_both(place: Place) -> None:
     """The repaired account gets its address, the other one keeps the old for itself, and what is taken is refused."""
-    taken = place.run("set-mail", "acc_one", "AWAKE@example.test", "--reason", "x")
+    taken = place.run("set-mail", "acc_one", "AWAKE@example.test", "--reason", "un essai")
     assert taken.returncode == 1
-    assert "belongs to another account" in taken.stderr
-    assert place.run("set-mail", "acc_one", "nobody", "--reason", "x").returncode == 2
+    assert taken.stderr.startswith("mail: ")
+    assert "autre compte" in taken.stderr
+    assert place.run("set-mail", "acc_one", "nobody", "--reason", "un essai").returncode == 2
     assert place.acts("one") == []
-    assert place.run("set-mail", "acc_one", "Un@example.test", "--reason", "boîte partagée").returncode == 0
+    done = place.run("set-mail", "acc_one", "Un@example.test", "--reason", "boîte partagée")
+    assert done.returncode == 0
+    assert "the mail to accueil@example.test (notice) was not sent" in done.stderr  # R103: no relay listens here
     assert place.read("list", "--json", "--shared-mail") == []
     found = place.read("show", "acc_one", "--json")
     assert (found["mail"], found["mail_proved_at"]) == ("Un@example.test", None)
@@ -262,7 +187,7 @@ def test_r100_end_sessions_and_tell_the_workers(place: Place) -> None:
         done = await asyncio.to_thread(place.shell, "end-sessions", "acc_awake")
         assert (done.returncode, done.stdout) == (0, "2 sessions of acc_awake ended.\n")
         assert await keeper.sessions_of("acc_awake", ambient.now()) == ()
-        assert (await asyncio.to_thread(place.shell, "resume", "acc_held", "--reason", "x")).returncode == 0
+        assert (await asyncio.to_thread(place.shell, "resume", "acc_held", "--reason", "un essai")).returncode == 0
         async with asyncio.timeout(10):
             await told.wait()
         assert {f"session:{one.digest}" for one in opened} < set(heard)
@@ -272,16 +197,64 @@ def test_r100_end_sessions_and_tell_the_workers(place: Place) -> None:
     assert [act for act, _ in place.acts("awake")] == ["session:revoked"]
 
 
+def test_r100_invited_from_the_shell(place: Place) -> None:
+    """Without the gateway's store it says so and does nothing; with it the account is there and the mail is tried."""
+    place.tree(*TREE)
+    line = ["invite", "--scope", "ehpad", "--family-name", "Roux", "--given-name", "Léa", "--mail", "l@example.test"]
+    assert place.run(*line).returncode == 75
+    assert "u:lea.roux" not in str(place.read("list", "--json"))
+    place.with_store()
+    done = place.run(*line, "--json")
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)
+    assert (made["login"], made["scopes"]) == ("lea.roux", ["ehpad"])
+    assert "the mail to l@example.test (invitation) was not sent" in done.stderr
+    found = place.read("show", "lea.roux", "--json")
+    assert (found["origin"], found["has_password"], found["mail_proved_at"]) == ("referent", False, None)
+    again = place.run("invite", "--again", "lea.roux")
+    assert again.returncode == 0
+    assert "(invitation) was not sent" in again.stderr
+    assert place.run("invite", "--again", "acc_awake").returncode == 1
+    assert place.run("invite").returncode == 2
+    faulty = place.run(*line[:-1], "accueil@example.test", "--identifier", "99700000006")
+    assert faulty.returncode == 1
+    assert [one.partition(":")[0] for one in faulty.stderr.splitlines()] == ["mail", "identifier"]
+
+
+def test_r101_r87_places_and_roles_from_the_shell(place: Place) -> None:
+    """Attached, appointed, dismissed and detached, each with its author and reason in the audit."""
+    place.tree(*TREE)
+    reason = ("--reason", "arrivée")
+    assert place.run("attach", "acc_awake", "--scope", "ehpad", *reason).stdout == "acc_awake works in: ehpad.\n"
+    appointed = place.run("grant", "acc_awake", "--role", "referent", "--scope", "ehpad", *reason)
+    assert appointed.stdout == "acc_awake is referent of ehpad.\n"
+    place.run("grant", "99700000005", "--role", "region", "--scope", "aura", *reason)
+    assert place.read("show", "acc_awake", "--json")["roles"] == ["referent ehpad", "region aura"]
+    wrong = place.run("grant", "acc_awake", "--role", "region", "--scope", "ehpad", *reason)
+    assert (wrong.returncode, wrong.stderr.partition(":")[0]) == (1, "scope")
+    missing = place.run("attach", "acc_awake", "--scope", "nowhere", *reason)
+    assert (missing.returncode, missing.stdout) == (1, "")
+    revoked = place.run("revoke", "acc_awake", "--role", "region", "--scope", "aura", *reason)
+    assert revoked.stdout == "acc_awake is referent of ehpad.\n"
+    assert place.run("detach", "acc_awake", "--scope", "ehpad", *reason).stdout == "acc_awake works in: no scope.\n"
+    assert place.read("show", "acc_awake", "--json")["roles"] == []
+    acts = place.acts("awake")
+    assert [act for act, _ in acts] == [
+        "membership:add", "role:grant", "role:grant", "role:revoke", "membership:remove", "role:revoke",
+    ]  # fmt: skip
+    assert all(facts["author"].startswith("cli:") and facts["why"] == "arrivée" for _, facts in acts)
+
+
 def test_sessions_in_memory_are_out_of_reach(place: Place) -> None:
     """With a store in the gateway's own memory the command says so instead of claiming success."""
-    place.config.write_text(CONFIG + '[store]\nurl = "memory://"\n')
+    place.config.write_text(SMALLEST + '[store]\nurl = "memory://"\n')
     done = place.run("end-sessions", "acc_awake")
     assert done.returncode == 1
     assert "memory" in done.stderr
-    assert place.run("suspend", "acc_awake", "--reason", "x").returncode == 0
+    assert place.run("suspend", "acc_awake", "--reason", "un essai").returncode == 0
 
 
-@pytest.mark.parametrize("reason", ["", "   ", "x" * 201, "a\x07b"])
+@pytest.mark.parametrize("reason", ["", "   ", "ab", "x" * 201, "a\x07bc"])
 def test_a_reason_is_needed(place: Place, reason: str) -> None:
     """A few printable words; nothing is done without them."""
     assert place.run("suspend", "acc_awake", "--reason", reason).returncode == 2
@@ -291,7 +264,7 @@ def test_a_reason_is_needed(place: Place, reason: str) -> None:
 def test_exit_codes_without_database_or_configuration(tmp_path: Path, place: Place) -> None:
     """No database is 75 and makes no file; a wrong configuration is 78."""
     (tmp_path / "empty").mkdir()
-    bare = Place(tmp_path / "empty")
+    bare = Place(tmp_path / "empty", "user")
     done = bare.shell("list")
     assert done.returncode == 75
     assert "migrate" in done.stderr

@@ -11,6 +11,7 @@ context.configure(
     target_metadata=metadata,
     render_as_batch=True,
     transaction_per_migration=False,
+    transactional_ddl=True,  # SQLite too: all or nothing, and nobody in between
 )
 with context.begin_transaction():
     context.run_migrations()

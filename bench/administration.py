@@ -1,0 +1,199 @@
+"""How long the questions of administrators take on a register made by ``bench.population``, and by which plans.
+
+\b
+python -m bench.administration --url sqlite:////var/tmp/big.db
+python -m bench.administration --url postgresql+psycopg://postgres@127.0.0.1/big --plans
+
+First with a connection that has read nothing yet, then the median of three more. ``--plans`` shows how the database
+goes about each of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from statistics import median
+from typing import Any, cast
+
+import sqlalchemy as sa
+
+from bench.population import NOW
+from gateway.edges.database import Database
+from gateway.edges.overview import SqlOverview
+from gateway.edges.schema import memberships, scopes
+from gateway.edges.tally import Tally
+from gateway.overview import AccountQuery, AuditQuery, Measure
+from gateway.settings.people import GENERIC_MAILBOXES, GENERIC_NAMES
+
+MEASURE = Measure(NOW, timedelta(days=365), GENERIC_NAMES, GENERIC_MAILBOXES)
+_DAY = timedelta(days=1)
+Question = Callable[[SqlOverview], Awaitable[object]]
+
+
+class Map:
+    """One scope of each level, the one with the most people below it, and one service and establishment like most."""
+
+    def __init__(self) -> None:
+        self.paths: dict[str, str] = {}
+        self.ids: dict[str, str] = {}
+
+    async def read(self, database: Database) -> None:
+        for kind in ("region", "departement", "etablissement", "service"):
+            joined = scopes.join(memberships, memberships.c.scope_id == scopes.c.id)
+            rows = await database.read(
+                sa.select(scopes.c.id, scopes.c.path, sa.func.count().label("people"))
+                .select_from(joined if kind not in ("region", "departement") else scopes)
+                .where(scopes.c.kind == kind)
+                .group_by(scopes.c.id, scopes.c.path)
+                .having(sa.func.count() >= (5 if kind in ("etablissement", "service") else 1))
+                .order_by(scopes.c.id)
+                .limit(1)
+            )
+            self.ids[kind], self.paths[kind] = cast(str, rows[0]["id"]), cast(str, rows[0]["path"])
+
+
+def questions(where: Map, deep: str, top: list[str]) -> dict[str, Question]:
+    """What pages ask."""
+    nation, region = ("/",), (where.paths["region"],)
+    department, house, service = (
+        (where.paths["departement"],),
+        (where.paths["etablissement"],),
+        (where.paths["service"],),
+    )
+
+    def people(**asked: Any) -> Question:
+        return lambda overview: overview.accounts(AccountQuery(**asked), MEASURE)
+
+    def audit(**asked: Any) -> Question:
+        return lambda overview: overview.audit(AuditQuery(**asked))
+
+    def ready(reach: tuple[str, ...]) -> Question:
+        return lambda overview: overview.readiness(reach, MEASURE)
+
+    since, until = (NOW - 90 * _DAY).date().isoformat(), NOW.date().isoformat()
+    return {
+        "readiness, one service": ready(service),
+        "readiness, one establishment": ready(house),
+        "readiness, one department": ready(department),
+        "readiness, one region": ready(region),
+        "readiness, nation": ready(nation),
+        "people, nation, page 1": people(reach=nation),
+        "people, nation, page 5 000": people(reach=nation, after=deep),
+        "people, region, page 1": people(reach=region),
+        "people, region, deep page": people(reach=region, after=deep),
+        "people, establishment": people(reach=house),
+        "people, nation, `martin jean`": people(reach=nation, text="martin jean"),
+        "people, nation, given name `zoe`": people(reach=nation, text="zoe"),
+        "people, nation, nobody": people(reach=nation, text="zzz zzz"),
+        "people, region, `mar`": people(reach=region, text="mar"),
+        "people, region, nobody": people(reach=region, text="zzz zzz"),
+        "people, nation, a login": people(reach=nation, text="p4711"),
+        "people, region, shared_mail": people(reach=region, category="shared_mail"),
+        "people, region, duplicate": people(reach=region, category="duplicate"),
+        "people, nation, dormant": people(reach=nation, category="dormant"),
+        "people, nation, duplicate": people(reach=nation, category="duplicate"),
+        "numbers of 50 establishments": lambda overview: overview.people(top),
+        "number of one region": lambda overview: overview.people([where.ids["region"]]),
+        "statistics, nation, 90 days": lambda overview: overview.statistics(nation, since, until),
+        "statistics, region, 90 days": lambda overview: overview.statistics(region, since, until),
+        "statistics, establishment, 90 days": lambda overview: overview.statistics(house, since, until),
+        "by region, 90 days": lambda overview: overview.by_region(nation, since, until),
+        "audit, establishment": audit(reach=house),
+        "audit, department": audit(reach=department),
+        "audit, region": audit(reach=region),
+        "audit, region, switches": audit(reach=region, acts=("scope:switch",)),
+        "audit, nation": audit(reach=nation),
+        "audit, nation, one rare act": audit(reach=nation, acts=("scope:breakglass",)),
+        "audit, nation, one day of last month": audit(reach=nation, since=NOW - 21 * _DAY, until=NOW - 20 * _DAY),
+    }
+
+
+async def _fresh(url: str, question: Question) -> float:
+    """With a connection that has read nothing yet."""
+    database = Database(url)
+    await database.read(sa.select(sa.literal(1)))
+    begun = time.perf_counter()
+    await question(SqlOverview(database))
+    spent = time.perf_counter() - begun
+    await database.close()
+    return spent
+
+
+async def _again(database: Database, question: Question) -> float:
+    spent = []
+    for _ in range(4):
+        begun = time.perf_counter()
+        await question(SqlOverview(database))
+        spent.append(time.perf_counter() - begun)
+    return median(spent[1:])
+
+
+@contextmanager
+def _heard(database: Database, said: list[tuple[str, Any]]) -> Iterator[None]:
+    """Every statement that long reads execute meanwhile."""
+    engine = database._readers.sync_engine
+
+    def listen(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        said.append((statement, parameters))
+
+    sa.event.listen(engine, "before_cursor_execute", listen)
+    yield
+    sa.event.remove(engine, "before_cursor_execute", listen)
+
+
+async def _plans(database: Database, question: Question) -> list[str]:
+    said: list[tuple[str, Any]] = []
+    with _heard(database, said):
+        await question(SqlOverview(database))
+    lines: list[str] = []
+    engine = database._readers
+    explain = "EXPLAIN QUERY PLAN " if engine.dialect.name == "sqlite" else "EXPLAIN (COSTS OFF) "
+    for statement, parameters in said:
+        async with engine.connect() as connection:
+            rows = await connection.exec_driver_sql(explain + statement, parameters)
+            lines += [str(row[-1]) for row in rows] + [""]
+    return lines[:-1]
+
+
+async def measure(url: str, names: list[str], *, plans: bool) -> None:
+    database = Database(url)
+    await database.migrate()
+    where = Map()
+    await where.read(database)
+    keys = await database.read(
+        sa.text("SELECT search, id FROM accounts WHERE search > '' ORDER BY search, id LIMIT 1 OFFSET 250000")
+    )
+    deep = f"2.{str(keys[0]['search']).replace(' ', '.')}~{keys[0]['id']}" if keys else ""
+    top = [
+        str(row["id"]) for row in await database.read(sa.text("SELECT id FROM scopes WHERE id LIKE 'eta-%' LIMIT 50"))
+    ]
+    begun = time.perf_counter()
+    begin = (NOW - 2 * _DAY).replace(hour=0, minute=0)
+    await Tally(database).events(begin.date().isoformat(), begin, begin + _DAY)
+    print(f"{'rolling up a day of sign-ins':42} {time.perf_counter() - begun:8.2f} s")
+    for name, question in questions(where, deep, top).items():
+        if names and not any(word in name for word in names):
+            continue
+        cold = await _fresh(url, question)
+        warm = await _again(database, question)
+        print(f"{name:42} {cold * 1000:8.1f} ms {warm * 1000:8.1f} ms", flush=True)
+        if plans:
+            print("\n".join("    " + line for line in await _plans(database, question)))
+    await database.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.administration", description=__doc__)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--plans", action="store_true")
+    parser.add_argument("words", nargs="*", help="only questions with one of these words")
+    asked = parser.parse_args()
+    asyncio.run(measure(asked.url, asked.words, plans=asked.plans))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,250 @@
+"""What may stand in a person's way, and who lies within reach, as SQL: the words ``edges.overview`` is made of.
+
+* A reach is a tuple of path tops. All below a top is one span of ``ix_scopes_path``; ``/`` is everything, and asks no
+  scope at all: it includes people attached nowhere.
+* Every category is an expression over one row of ``accounts``, the same as ``accounts.account.Account`` and the pages
+  judge it, but for duplicates, which need other rows.
+* Two accounts are duplicates when their names are spelled alike (``search``) and both belong to one place: the same
+  scope, two services of one establishment, or an establishment and one of its services. Only what lies within the reach
+  asked about counts, so that nobody learns of a namesake outside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from gateway.edges.schema import accounts, memberships, scopes
+from gateway.overview import Measure
+
+EVERYTHING = "/"
+Condition = sa.ColumnElement[bool]
+
+
+class place_of(FunctionElement[int]):
+    """Where the second text begins in the first, from 1; 0 when it does not occur."""
+
+    type = sa.Integer()
+    inherit_cache = True
+
+
+@compiles(place_of, "sqlite")
+def _instr(element: Any, compiler: Any, **words: Any) -> str:
+    return f"instr({compiler.process(element.clauses, **words)})"
+
+
+@compiles(place_of, "postgresql")
+def _strpos(element: Any, compiler: Any, **words: Any) -> str:
+    return f"strpos({compiler.process(element.clauses, **words)})"
+
+
+# Reach
+
+
+def narrowed(reach: Sequence[str], scope_path: str) -> tuple[str, ...]:
+    """The part of a reach that lies at or below a path; the reach itself without one."""
+    tops = tuple(dict.fromkeys(reach))
+    if EVERYTHING in tops:
+        return (scope_path or EVERYTHING,)
+    tops = tuple(top for top in tops if not any(top != other and top.startswith(other) for other in tops))
+    if not scope_path:
+        return tops
+    if any(scope_path.startswith(top) for top in tops):
+        return (scope_path,)
+    return tuple(top for top in tops if top.startswith(scope_path))
+
+
+def within(path: sa.ColumnElement[str], tops: Sequence[str]) -> Condition:
+    """Whether a path lies at or below one of the tops."""
+    return sa.or_(*(sa.and_(path >= top, path < top[:-1] + "0") for top in tops))  # the character after "/" is "0"
+
+
+def below(top_path: sa.ColumnElement[str], path: sa.ColumnElement[str]) -> Condition:
+    """The same against a top that is itself a column."""
+    end = sa.func.substr(top_path, 1, sa.func.length(top_path) - 1).op("||")("0")
+    return sa.and_(path >= top_path, path < end)
+
+
+def people_within(tops: Sequence[str]) -> sa.Select[Any]:
+    """``account_id`` of everybody attached at or below the tops, each once."""
+    joined = scopes.join(memberships, memberships.c.scope_id == scopes.c.id)
+    return sa.select(memberships.c.account_id).distinct().select_from(joined).where(within(scopes.c.path, tops))
+
+
+def attached(account: sa.ColumnElement[str], tops: Sequence[str]) -> Condition:
+    """Whether one account is attached at or below one of the tops."""
+    here, there = memberships.alias("here"), scopes.alias("there")
+    joined = here.join(there, there.c.id == here.c.scope_id)
+    return sa.exists(
+        sa.select(sa.literal(1))
+        .select_from(joined)
+        .where(here.c.account_id == account, within(there.c.path, tops))
+    )  # fmt: skip
+
+
+def whole_tree(tops: Sequence[str]) -> bool:
+    """Whether a top is a root, with nearly everybody below it: then people are walked, and not places."""
+    return any(top.count("/") == 2 for top in tops)
+
+
+def attached_anywhere(account: sa.ColumnElement[str], tops: Sequence[str]) -> Condition:
+    """``attached`` for nearly everybody: the few scopes elsewhere are found first."""
+    here = memberships.alias("here")
+    mine = sa.and_(here.c.account_id == account, here.c.scope_id.not_in(elsewhere(tops)))
+    return sa.exists(sa.select(sa.literal(1)).select_from(here).where(mine))
+
+
+def elsewhere(tops: Sequence[str]) -> sa.Select[Any]:
+    """The scopes outside the tops."""
+    return sa.select(scopes.c.id).where(sa.or_(scopes.c.path.is_(None), sa.not_(within(scopes.c.path, tops))))
+
+
+# Categories
+
+
+def findings(a: Any, measure: Measure) -> dict[str, Condition]:
+    """By category, the condition over a row of ``accounts``; ``duplicate`` is not among them."""
+    c = a.c
+    no_mail = sa.or_(c.mail.is_(None), c.mail == "")
+    return {
+        "no_mail": no_mail,
+        "unproved_mail": sa.and_(sa.not_(no_mail), c.mail_proved_at.is_(None)),
+        "shared_mail": sa.and_(sa.not_(no_mail), c.mail_key.is_(None)),
+        "generic_mailbox": sa.and_(
+            c.mail_canonical.is_not(None),
+            sa.func.substr(c.mail_canonical, 1, place_of(c.mail_canonical, "@") - 1).in_(measure.generic_mailboxes),
+        ),
+        "generic_name": _named(c.search, measure.generic_names),
+        "dormant": dormant(a, measure),
+        "never_strong": c.first_strong_at.is_(None),
+        "no_national_id": c.national_id.is_(None),
+        "suspended": c.suspended_at.is_not(None),
+    }
+
+
+def dormant(a: Any, measure: Measure) -> Condition:
+    """No sign of life for longer than the dormancy, to the microsecond (``Account.standing``, R97)."""
+    edge = measure.now - measure.dormancy
+    return sa.and_(
+        a.c.created_at < edge,
+        sa.or_(a.c.last_sign_in_at.is_(None), a.c.last_sign_in_at < edge),
+        sa.or_(a.c.reactivated_at.is_(None), a.c.reactivated_at < edge),
+    )
+
+
+def ready(a: Any, measure: Measure) -> Condition:
+    """Nothing that stops a code, and an address or a mobile that is proved (R88)."""
+    found = findings(a, measure)
+    proved = sa.or_(a.c.mail_proved_at.is_not(None), sa.and_(a.c.phone.is_not(None), a.c.phone_proved_at.is_not(None)))
+    stops = (found[name] for name in ("no_mail", "shared_mail", "dormant", "suspended"))
+    return sa.and_(proved, *(sa.not_(one) for one in stops))
+
+
+def _named(search: sa.ColumnElement[str], words: Sequence[str]) -> Condition:
+    # An absent name has no word: every condition stays true or false, so that NOT means what it says.
+    spaced = sa.literal(" ").op("||")(sa.func.coalesce(search, "")).op("||")(" ")
+    return sa.or_(sa.false(), *(place_of(spaced, f" {word} ") > 0 for word in words))
+
+
+# Duplicates
+
+
+def _anchor(s: Any) -> sa.ColumnElement[str]:
+    """The place people know each other in: of a service its establishment, else the scope itself."""
+    service: sa.ColumnElement[str] = sa.literal_column(
+        "'service'"
+    )  # no parameter: PostgreSQL would not know it again in GROUP BY
+    return sa.case((sa.and_(s.c.kind == service, s.c.parent_id.is_not(None)), s.c.parent_id), else_=s.c.id)
+
+
+def duplicates(tops: Sequence[str]) -> sa.Select[Any]:
+    """``id`` of every account with a duplicate within the tops, each once."""
+    return _among_all(tops) if EVERYTHING in tops or whole_tree(tops) else _among_some(tops)
+
+
+def _among_some(tops: Sequence[str]) -> sa.Select[Any]:
+    a, m, s = accounts.alias("a1"), memberships.alias("m1"), scopes.alias("s1")
+    source = s.join(m, m.c.scope_id == s.c.id).join(a, a.c.id == m.c.account_id)
+    living = [a.c.closed_at.is_(None), a.c.search != ""]
+    people = (
+        sa.select(a.c.id, a.c.search, _anchor(s).label("anchor"))
+        .select_from(source)
+        .where(within(s.c.path, tops), *living)
+        .cte("named")
+        .prefix_with("MATERIALIZED")
+    )
+    groups = _groups(sa.select(people.c.search, people.c.anchor), people.c.search, people.c.anchor, people.c.id)
+    same = sa.and_(people.c.search == groups.c.search, people.c.anchor == groups.c.anchor)
+    return sa.select(people.c.id).distinct().select_from(groups.join(people, same))
+
+
+def _among_all(tops: Sequence[str]) -> sa.Select[Any]:
+    """Names that occur once, most of them, are left out before anything is joined."""
+    a, b, m, s = accounts.alias("a1"), accounts.alias("b1"), memberships.alias("m1"), scopes.alias("s1")
+    names = (
+        sa.select(b.c.search)
+        .where(b.c.closed_at.is_(None), b.c.search != "")
+        .group_by(b.c.search)
+        .having(sa.func.count() > 1)
+        .cte("names")
+        .prefix_with("MATERIALIZED")
+    )
+    services = (
+        sa.select(s.c.id, s.c.parent_id)
+        .where(s.c.kind == "service", s.c.parent_id.is_not(None))
+        .cte("services")
+        .prefix_with("MATERIALIZED")
+    )
+    source = (
+        names.join(a, sa.and_(a.c.search == names.c.search, a.c.closed_at.is_(None)))
+        .join(m, m.c.account_id == a.c.id)
+        .outerjoin(services, services.c.id == m.c.scope_id)
+    )
+    anchor: sa.ColumnElement[str] = sa.func.coalesce(services.c.parent_id, m.c.scope_id)
+    rows = sa.select(a.c.search, anchor.label("anchor")).select_from(source)
+    if EVERYTHING not in tops:
+        rows = rows.where(m.c.scope_id.not_in(elsewhere(tops)))
+    groups = _groups(rows, a.c.search, anchor, a.c.id)
+    # Few groups; back from their names to their people.
+    a2, m2, s2 = accounts.alias("a2"), memberships.alias("m2"), scopes.alias("s2")
+    back = (
+        groups.join(a2, sa.and_(a2.c.search == groups.c.search, a2.c.closed_at.is_(None)))
+        .join(m2, m2.c.account_id == a2.c.id)
+        .join(s2, sa.and_(s2.c.id == m2.c.scope_id, _anchor(s2) == groups.c.anchor))
+    )
+    found = sa.select(a2.c.id).distinct().select_from(back)
+    return found if EVERYTHING in tops else found.where(within(s2.c.path, tops))
+
+
+def _groups(rows: sa.Select[Any], search: Any, anchor: Any, one: Any) -> sa.CTE:
+    """The names that two accounts have at one place."""
+    several = rows.group_by(search, anchor).having(sa.func.min(one) < sa.func.max(one))
+    return several.cte("groups").prefix_with("MATERIALIZED")
+
+
+def duplicates_of(ids: Sequence[str], tops: Sequence[str]) -> sa.Select[Any]:
+    """Which of these few accounts have a duplicate within the tops, found by their names."""
+    a, m, s = accounts.alias("a1"), memberships.alias("m1"), scopes.alias("s1")
+    here = [] if EVERYTHING in tops else [within(s.c.path, tops)]
+    mine = (
+        sa.select(a.c.id, a.c.search, _anchor(s).label("anchor"))
+        .select_from(a.join(m, m.c.account_id == a.c.id).join(s, s.c.id == m.c.scope_id))
+        .where(a.c.id.in_(ids), a.c.search != "", *here)
+        .cte("mine")
+        .prefix_with("MATERIALIZED")
+    )
+    b, bm, bs = accounts.alias("b1"), memberships.alias("m2"), scopes.alias("s2")
+    same = sa.and_(b.c.search == mine.c.search, b.c.id != mine.c.id, b.c.closed_at.is_(None))
+    mates = (
+        sa.select(mine.c.id, mine.c.anchor, bm.c.scope_id)
+        .select_from(mine.join(b, same).join(bm, bm.c.account_id == b.c.id))
+        .cte("mates")
+        .prefix_with("MATERIALIZED")
+    )
+    there = [] if EVERYTHING in tops else [within(bs.c.path, tops)]
+    joined = mates.join(bs, sa.and_(bs.c.id == mates.c.scope_id, _anchor(bs) == mates.c.anchor))
+    return sa.select(mates.c.id).distinct().select_from(joined).where(*there)
