@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -39,6 +40,8 @@ from gateway.ports import Ambient, Audit, Bus, Records
 from gateway.providers.codes import Codes
 from gateway.session.keeper import Keeper
 from gateway.settings import Settings
+
+_FORGOTTEN = timedelta(days=1)  # no import takes as long
 
 
 def offices_of(
@@ -111,3 +114,11 @@ def waiting_room(settings: Settings) -> Path:
     folder = settings.gateway.state_dir / "imports"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
+
+
+def swept(folder: Path, now: datetime) -> None:
+    """Remove files that nobody reads any more: their process died a day ago or longer."""
+    for path in folder.iterdir():
+        with contextlib.suppress(OSError):
+            if now.timestamp() - path.stat().st_mtime > _FORGOTTEN.total_seconds():
+                path.unlink()

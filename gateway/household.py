@@ -41,7 +41,7 @@ from gateway.deployment import (
     regions,
 )
 from gateway.desk import PolicyDesk
-from gateway.estate import offices_of, statistics_of, waiting_room
+from gateway.estate import offices_of, statistics_of, swept, waiting_room
 from gateway.jobs import Jobs
 from gateway.notices import Notices
 from gateway.overview import DayBook, Overview
@@ -214,6 +214,7 @@ def furnish(given: Foundations) -> Household:
         charter=given.charter,
     )
     folder, largest = waiting_room(settings), settings.admin.import_max_bytes
+    swept(folder, ambient.now())
     rooms += [
         InvitationPages(house, invitations),
         AdminPages(house, offices, Uploads(folder, largest)),

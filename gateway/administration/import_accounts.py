@@ -37,6 +37,11 @@ _FORBIDDEN = "Cette action est réservée à l'équipe régionale."
 _SHARED = "Adresse mail partagée avec un autre compte : à corriger avant de pouvoir recevoir des codes."
 
 
+def _alike(change: Change) -> tuple[int, tuple[str, ...]]:
+    """Accounts before what belongs to them, and what is written alike side by side: it is one statement then."""
+    return ("accounts", "logins", "memberships").index(change.table), tuple(getattr(change, "values", ()))
+
+
 @dataclass
 class _Known:
     """What the database holds about the persons of one batch."""
@@ -114,7 +119,7 @@ class _Accounts:
         batch = _Batch()
         notes = [self._decide(person, known, batch) for person in persons]
         now = self._run.now()
-        changes = list(batch.made)
+        changes: list[Change] = sorted(batch.made, key=_alike)
         for account_id, values in batch.values.items():
             row = known.accounts[account_id]
             version = cast(int, row["version"])

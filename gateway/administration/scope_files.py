@@ -36,7 +36,7 @@ _COLUMNS = {
     "finess": ("NUMERO_FINESS", "NO_FINESS", "N_FINESS"),
     "city": ("COMMUNE", "VILLE"),
 }
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,62}[A-Za-z0-9_-])?")  # a dot at the end would be no address
 _SORTS = ("structureet", "structureej", "geolocalisation")
 _POSTAL = re.compile(r"[0-9]{5}\s+(.+)")
 _KINDS = {

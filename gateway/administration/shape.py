@@ -22,7 +22,7 @@ from gateway.policy.rights import Right, Verdict, verdict
 from gateway.policy.tree import KINDS, rank
 from gateway.ports import Change, Records, Update
 
-_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
+_ID = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9_-])?\Z")  # a dot at the end would be no address
 _LONGEST_MOVE = 2000  # scopes that one move takes along: more would not end within the time of a transaction
 
 

@@ -204,6 +204,20 @@ def unproved(path: str) -> Reach:
     return reach
 
 
+async def _switch_preview(me: Person) -> None:
+    """What switching a hospital on would do; nothing is confirmed."""
+    await own("/admin/switch?scope=ch-exemple", "admin-aura")(me)
+    await me.fill("Motif", "Calendrier régional")
+    await me.press("Voir l'effet")
+
+
+async def _explained(me: Person) -> None:
+    await own("/admin/explain", "referent-glycines")(me)
+    await me.fill("Identifiant de la personne", "pleroy")
+    await me.fill("Adresse dans ViaTrajectoire", _DEEP)
+    await me.press("Expliquer")
+
+
 SIGHTS = (
     Sight("sign-in-professionnel", "Connexion, espace professionnel", at(f"{_P}/sign-in?space=professionnel")),
     Sight("sign-in-liberal", "Connexion, espace médecin libéral", at(f"{_P}/sign-in?space=liberal")),
@@ -248,6 +262,33 @@ SIGHTS = (
     Sight("region", "Choisir ma région", at(f"{_P}/region")),
     Sight("privacy", "Données personnelles", at(f"{_P}/privacy")),
     Sight("accessibility", "Accessibilité", at(f"{_P}/accessibility")),
+    Sight("admin-dashboard", "Administration : tableau de bord", own("/admin", "admin-national")),
+    Sight("admin-scopes", "Administration : établissements et services", own("/admin/scopes", "admin-aura")),
+    Sight("admin-scope", "Administration : un établissement", own("/admin/scopes/ehpad-glycines", "admin-aura")),
+    Sight(
+        "admin-scope-referent",
+        "Administration : un établissement, vu par son référent",
+        own("/admin/scopes/ehpad-glycines", "referent-glycines"),
+    ),
+    Sight("admin-policy", "Administration : politique", own("/admin/scopes/ehpad-glycines/policy", "admin-aura")),
+    Sight("admin-legal", "Administration : statut légal", own("/admin/scopes/aura/legal", "admin-national")),
+    Sight("admin-place", "Administration : fiche", own("/admin/scopes/ehpad-glycines/edit", "admin-aura")),
+    Sight("admin-place-new", "Administration : nouvel échelon", own("/admin/scopes/exemple-sante/add", "admin-aura")),
+    Sight(
+        "admin-breakglass",
+        "Administration : ouverture de secours",
+        own("/admin/scopes/ehpad-glycines/breakglass", "admin-aura"),
+    ),
+    Sight("admin-switch", "Administration : basculer", own("/admin/switch?scope=ch-exemple", "admin-aura")),
+    Sight("admin-switch-preview", "Administration : vérifier avant de basculer", _switch_preview),
+    Sight("admin-accounts", "Administration : comptes", own("/admin/accounts", "admin-aura")),
+    Sight("admin-account", "Administration : un compte", own("/admin/accounts/acc_agent-leroy", "referent-glycines")),
+    Sight("admin-account-new", "Administration : inviter", own("/admin/accounts/new", "referent-glycines")),
+    Sight("admin-requests", "Administration : demandes", own("/admin/requests", "admin-aura")),
+    Sight("admin-imports", "Administration : imports", own("/admin/imports", "admin-aura")),
+    Sight("admin-audit", "Administration : journal", own("/admin/audit", "admin-aura")),
+    Sight("admin-compliance", "Administration : conformité", own("/admin/compliance", "admin-national")),
+    Sight("admin-explain", "Administration : expliquer une connexion", _explained),
     Sight("not-found", "Cette page n'existe pas", at(f"{_P}/nothing")),
 )
 

@@ -143,7 +143,10 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
         "register": Register(records, ambient),
         "channels": ("mail", "totp"),
         "rules": SimpleNamespace(
-            banner=lambda account, now: "", above=lambda scope: (), channels=lambda account, now: ("mail", "totp")
+            banner=lambda account, now: "",
+            contacts=lambda account, now: (),
+            above=lambda scope: (),
+            channels=lambda account, now: ("mail", "totp"),
         ),
         "regions": Regions("/gw", Region(links=links, zone=texts.PARIS)),
         "dormancy": timedelta(days=365),

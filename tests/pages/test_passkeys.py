@@ -157,6 +157,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
             "devices": Devices(store, timedelta(days=30)),
             "rules": SimpleNamespace(
                 banner=lambda account, now: "",
+                contacts=lambda account, now: (),
                 above=lambda scope: (),
                 strong=lambda account, now: True,
                 methods=lambda account, now: place.allowed,
