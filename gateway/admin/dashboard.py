@@ -14,13 +14,14 @@ from markupsafe import Markup
 
 from gateway.admin import charts
 from gateway.admin.frame import Room
-from gateway.admin.words import CATEGORIES, CHANNELS, count, reason_said, share, whole
+from gateway.admin.words import CATEGORIES, count, reason_said, share, whole
 from gateway.administration.actor import Actor
 from gateway.administration.dashboard import Figures
 from gateway.identity import Method
 from gateway.pages.administrator import Work
 from gateway.pages.base import Visit
 from gateway.pages.words import MEANS
+from gateway.policy.legal import CHANNEL_NAMES
 
 _PERIODS = (30, 90, 366)
 _MOST = 8  # bars of one drawing; the table has them all
@@ -171,7 +172,7 @@ def _states(figures: Figures) -> SimpleNamespace:
 
 def _delivery(figures: Figures) -> SimpleNamespace:
     title = "Remise des codes"
-    rows = [(CHANNELS.get(one.channel, one.channel), one.sent, one.not_sent) for one in figures.delivery]
+    rows = [(CHANNEL_NAMES.get(one.channel, one.channel), one.sent, one.not_sent) for one in figures.delivery]
     if not rows:
         return _nothing("codes", title)
     drawing = charts.stacks("codes", title, ("remis", "non remis"), rows)

@@ -12,10 +12,11 @@ from aiohttp import web
 from gateway import texts
 from gateway.admin.frame import NOTHING, Room, Typed, typed_in
 from gateway.admin.states import legal_words, length
-from gateway.admin.words import ALARMS, CHANNELS, whole
+from gateway.admin.words import ALARMS, whole
 from gateway.administration.actor import Actor, Faulty, NotThere
 from gateway.pages.administrator import Work
 from gateway.pages.base import Visit
+from gateway.policy.legal import CHANNEL_NAMES
 
 _OUTCOMES = {"let-in": ("entre", "good"), "asked": ("doit prouver davantage", ""), "refused": ("refusé", "bad")}
 _WAYS = {
@@ -151,7 +152,7 @@ class ExplainPage(Room):
         label, kind = _OUTCOMES.get(way["outcome"], (way["outcome"], ""))
         name = _WAYS.get(way["way"], way["way"])
         if way["channel"]:
-            name = f"{name} et code par {CHANNELS.get(way['channel'], way['channel'])}"
+            name = f"{name} et code par {CHANNEL_NAMES.get(way['channel'], way['channel'])}"
         elif way["way"] == "password":
             name = "Mot de passe seul"
         first = way["at_sign_in"] if way["at_sign_in"]["outcome"] != "let-in" else way["at_url"]

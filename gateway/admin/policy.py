@@ -15,13 +15,13 @@ from aiohttp import web
 from gateway.admin import policy_form
 from gateway.admin.frame import Room, Typed, typed_in
 from gateway.admin.states import in_words, length
-from gateway.admin.words import CHANNELS, FIELDS, MEANS, STATUSES, zone_name
+from gateway.admin.words import FIELDS, STATUSES, zone_name
 from gateway.administration.actor import Actor, ChangedMeanwhile, Faulty, checked_reason, require
 from gateway.administration.fields import plain
 from gateway.pages.administrator import Work
 from gateway.pages.base import Visit, go
 from gateway.policy.establishments import Scope
-from gateway.policy.legal import MEANS as WITH_STATUS
+from gateway.policy.legal import CHANNEL_NAMES, MEANS, NAMES
 from gateway.policy.rights import Right
 
 # What a choice costs, said where it is made (regulation, points 2 and 3).
@@ -142,8 +142,8 @@ class PolicyPages(Room):
             conflict=self._compared(visit, scope, values) if values is not None else (),
             durations=durations,
             inherited={name: self._inherited(visit, above, name) for name in FIELDS},
-            channels=[(one, CHANNELS[one]) for one in bounds.channels],
-            means=[(one, MEANS[one]) for one in bounds.means],
+            channels=[(one, CHANNEL_NAMES[one]) for one in bounds.channels],
+            means=[(one, NAMES[one]) for one in bounds.means],
             rows=policy_form.rows(typed),
             costs=COSTS,
             labels=FIELDS,
@@ -211,10 +211,10 @@ class PolicyPages(Room):
             rows.append(
                 SimpleNamespace(
                     name=name,
-                    label=MEANS[name],
+                    label=NAMES[name],
                     present=words.partition("\u00a0: ")[2] or "–",
                     choices=[("", "hériter"), *((one, STATUSES[one]) for one in choices)],
-                    dated=name in WITH_STATUS and name != "card",
+                    dated=name in MEANS and name != "card",
                 )
             )
         return self.page(

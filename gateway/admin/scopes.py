@@ -124,7 +124,7 @@ class ScopeList(Room):
 
 
 def _wanted(typed: Typed) -> Wanted:
-    state = typed.get("state")
+    state = typed.get("f_state") or typed.get("state")
     return Wanted(
         text=typed.get("q")[:200],
         kind=typed.get("kind") if typed.get("kind") in KINDS else "",

@@ -9,8 +9,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway import texts
-from gateway.admin.words import CHANNELS, MEANS, STATUSES
+from gateway.admin.words import STATUSES
 from gateway.policy.establishments import PolicyBook, Ruling, Scope, Why
+from gateway.policy.legal import CHANNEL_NAMES, NAMES
 
 
 def state_of(scope: Scope, ruling: Ruling, book: PolicyBook, zone: ZoneInfo) -> SimpleNamespace:
@@ -77,15 +78,15 @@ def in_words(name: str, value: Any, zone: ZoneInfo) -> Sequence[str]:
     if name in ("code_validity", "second_factor_memory", "session_absolute", "session_idle"):
         return [length(int(value))]
     if name == "channels":
-        return [", ".join(CHANNELS.get(one, one) for one in value) or "aucun"]
+        return [", ".join(CHANNEL_NAMES.get(one, one) for one in value) or "aucun"]
     if name == "methods":
-        return [MEANS.get(one, one) for one in value] or ["aucun"]
+        return [NAMES.get(one, one) for one in value] or ["aucun"]
     if name == "banner_from":
         return [texts.moment(datetime.fromisoformat(str(value)), zone)]
     if name == "contacts":
         return [f"{one['label']} ({one['url']})" for one in value] or ["celle de la région"]
     if name == "legal":
-        return [f"{MEANS.get(key, key)}\u00a0: {legal_words(one, zone)}" for key, one in value.items()]
+        return [f"{NAMES.get(key, key)}\u00a0: {legal_words(one, zone)}" for key, one in value.items()]
     return [str(value)]
 
 
@@ -94,5 +95,5 @@ def legal_words(legal: Mapping[str, Any], zone: ZoneInfo) -> str:
     said = STATUSES.get(str(legal.get("status")), str(legal.get("status")))
     more = [f"réf. {legal['reference']}"] if legal.get("reference") else []
     if legal.get("until"):
-        more.append(f"jusqu'au {texts.day(datetime.fromisoformat(str(legal['until'])), zone)}")
+        more.append(f"admis jusqu'au {texts.day(datetime.fromisoformat(str(legal['until'])), zone)}")
     return f"{said} ({', '.join(more)})" if more else said

@@ -49,16 +49,6 @@ FIELDS: Mapping[str, str] = {
     "contacts": "Assistance",
     "legal": "Statut des moyens",
 }
-CHANNELS: Mapping[str, str] = {"mail": "e-mail", "sms": "SMS", "totp": "application d'authentification"}
-MEANS: Mapping[str, str] = {
-    "psc": "Pro Santé Connect (e-CPS, carte)",
-    "card": "Carte CPS, CPE, CPA ou CPF",
-    "otp_mail": "Mot de passe et code par e-mail",
-    "otp_sms": "Mot de passe et code par SMS",
-    "otp_totp": "Mot de passe et application d'authentification",
-    "passkey": "Clé d'accès",
-    "password": "Mot de passe seul",
-}
 STATUSES: Mapping[str, str] = {
     "psc": "accepté (Pro Santé Connect)",
     "cpx": "accepté (carte CPx)",

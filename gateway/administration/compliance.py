@@ -19,7 +19,7 @@ from gateway.administration.actor import Actor, NotYours
 from gateway.desk import PolicyDesk
 from gateway.overview import Measure, Overview
 from gateway.policy.establishments import PolicyBook, Ruling, Scope, Why
-from gateway.policy.legal import CHANNELS, MEANS, Legal, Status, alarm
+from gateway.policy.legal import CHANNELS, MEANS, NAMES, Legal, Status, alarm
 from gateway.policy.rights import Reach
 from gateway.ports import Records, Row
 
@@ -30,15 +30,6 @@ _YEAR = timedelta(days=365)  # G17
 _AT_ONCE = 2_000  # scopes looked at before others get their turn
 _FEW = 400  # ids in one question
 _LOCAL = ("etablissement", "service")
-NAMES: Mapping[str, str] = {
-    "psc": "Pro Santé Connect",
-    "card": "Carte CPx",
-    "otp_mail": "Mot de passe et code par e-mail",
-    "otp_sms": "Mot de passe et code par SMS",
-    "otp_totp": "Mot de passe et application d'authentification",
-    "passkey": "Clé d'accès",
-    "password": "Mot de passe seul",
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 * Who is in nobody's scope within reach does not exist for the actor; people without any scope are the nation's.
 * A référent acts alone only on people who work nowhere else: what takes effect everywhere is not one place's to decide.
-* What opens an account by mail is no référent's to change once its person came with a card or an e-CPS: whoever attaches
-  a doctor to their place must not come to hold the doctor's account.
-* Nobody acts on the account of somebody higher than themselves.
+* What opens an account by mail is no référent's to change once its person came with a card or an e-CPS, and no region's
+  while the person also works or looks after something in another: whoever attaches a doctor to their place, which takes
+  a number and a name that are public, must not come to hold the doctor's account.
+* Nobody acts on the account of somebody higher than themselves, nor alone on that of somebody of their own height who
+  looks after another place.
 * What is written is written over the version it was judged on; when somebody else was quicker it is judged again.
 """
 
@@ -32,6 +34,7 @@ _THEIRS = (
     "Cette personne s'est déjà connectée par carte ou e-CPS\u00a0: elle change elle-même son adresse dans «\u00a0Mon compte"
     "\u00a0», ou s'adresse à l'équipe régionale."
 )
+_FAR = "Cette personne travaille aussi dans une autre région\u00a0: adressez-vous à l'équipe nationale."
 _ERASED = "Ce compte a été effacé."
 _log = structlog.get_logger("gateway.administration")
 
@@ -109,8 +112,15 @@ class Custody:
             raise NotYours("Cette action est réservée à l'équipe régionale.")
         if rank(account.grants) > height:
             raise NotYours(HIGHER)
-        if task.alone and height < RANK[Role.REGION] and len(self.within(actor, account.scopes)) < len(account.scopes):
+        led = [grant.scope for grant in account.grants]
+        leads_elsewhere = len(self.within(actor, led)) < len(led)
+        elsewhere = leads_elsewhere or len(self.within(actor, account.scopes)) < len(account.scopes)
+        if task.alone and height < RANK[Role.REGION] and elsewhere:
             raise NotYours(_ELSEWHERE)
+        if task.alone and height < RANK[Role.NATIONAL] and leads_elsewhere and rank(account.grants) == height:
+            raise NotYours(HIGHER)
+        if task.keys and height < RANK[Role.NATIONAL] and elsewhere:
+            raise NotYours(_FAR)
         if task.keys and height < RANK[Role.REGION] and account.first_strong_at is not None:
             raise NotYours(_THEIRS)
         return account

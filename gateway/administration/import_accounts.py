@@ -2,7 +2,8 @@
 
 Who a line means is found by its login keys; two accounts for one line is a refusal. What an account may lose to a file:
 
-* The account is not within the importer's reach: nothing; it is only attached to the scopes of the line.
+* The account lies not wholly within the importer's reach, with all that its person belongs to or looks after: nothing; it
+  is only attached to the scopes of the line. Otherwise a file that attaches somebody could overwrite them the next time.
 * It is, and people have not touched it since it was imported (``updated_at`` is ``created_at``; an import leaves it so):
   what the line brings is taken, a password only over none or over one that was imported.
 * People have touched it: only what is empty is filled. A proved address, a name proved by a card, a password chosen here
@@ -268,7 +269,8 @@ class _Accounts:
             return refused("Ce compte a été effacé.")
         if rank(known.grants.get(account_id, ())) > rank(self._run.actor.grants):
             return refused("Ce compte ne peut pas être modifié par cet import.")
-        ours = self._national or self._reaches(known.attached.get(account_id, ()))
+        led = [grant.scope for grant in known.grants.get(account_id, ())]
+        ours = self._national or self._reaches([*known.attached.get(account_id, ()), *led])
         untouched = ours and _untouched(row)
         if person.national_id and row["national_id"] != person.national_id:
             stands = known.owners.get(person.national_id) == account_id  # an older number of the same person
@@ -343,9 +345,11 @@ class _Accounts:
         return {"mail": person.mail, "mail_key": None if shared else address, "mail_canonical": address}
 
     def _reaches(self, scopes: Sequence[str]) -> bool:
+        """Whether all of these lie within reach, and there is one."""
         book = self._desk.book
         reach = self._run.actor.reach(book)
-        return any((scope := book.scope(one)) is not None and scope.path in reach for one in scopes)
+        found = [(scope := book.scope(one)) is not None and scope.path in reach for one in scopes]
+        return bool(found) and all(found)
 
     def _login(self, key: str, account_id: str) -> Insert:
         return Insert("logins", {"key": key, "account_id": account_id, "created_at": self._run.now()})

@@ -23,7 +23,7 @@ from gateway.administration.actor import Actor, NotThere
 from gateway.administration.import_absent import Absent
 from gateway.administration.import_report import MOST_CHANGES, Note, Outcome, Run, TooMany
 from gateway.administration.revisions import Revisions
-from gateway.administration.scope_changes import at, below, changed
+from gateway.administration.scope_changes import at, below, changed, moves, parents_kept
 from gateway.administration.scope_files import Extraction, Place, Table, is_finess
 from gateway.administration.tables import Source, Unreadable
 from gateway.desk import PolicyDesk
@@ -32,6 +32,7 @@ from gateway.policy.rights import Right, Verdict, verdict
 from gateway.policy.territories import DEPARTMENTS, REGIONS, department, of_finess
 from gateway.policy.tree import KINDS
 from gateway.ports import Change, Insert, Records, Row, Value
+from gateway.reasons import Stale
 
 OPTIONS = ("move", "retire")
 _UNKNOWN = NotThere().sentence
@@ -136,8 +137,9 @@ class _Scopes:
                     )  # fmt: skip
 
     async def _settle(self, places: Sequence[Place]) -> Sequence[Note]:
-        """Decide and write one batch; all or nothing."""
+        """Decide and write one batch; all or nothing, and over the tree that it was decided on."""
         await self._desk.refresh()
+        seen = self._desk.revision
         self._nation = self._top
         by_id, by_finess = await self._known(places)
         owners = await self._owners(places)
@@ -167,7 +169,14 @@ class _Scopes:
         if len(changes) > MOST_CHANGES and len(places) > 1:
             raise TooMany
         if changes and not self._run.dry_run:
-            await self._revisions.write(lambda revision: [at(revision, change) for change in changes])
+            moved, kept = moves(changes), parents_kept(changes)
+
+            def written(revision: int) -> Sequence[Change]:
+                if moved and revision != seen + 1:
+                    raise Stale("somebody else changed a scope")
+                return [*kept, *(at(revision, change) for change in changes)]
+
+            await self._revisions.write(written)
         self._top = self._nation
         if self._run.dry_run:
             for name, value in planned.items():

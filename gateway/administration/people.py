@@ -2,7 +2,7 @@
 
 * Who is in nobody's scope within reach does not exist for the actor; people without any scope are the nation's.
 * A référent acts alone only on people who work nowhere else: suspending somebody, or giving them another address,
-  takes effect everywhere.
+  takes effect everywhere. An address, which opens the account, is the nation's to give to people of two regions.
 * Nobody acts on the account of somebody higher than themselves. Nobody ever sees or sets a password.
 * The audit is written first, then the account, in one transaction; then the workers and the person hear of it.
 """

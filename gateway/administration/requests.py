@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import blake2b
 from typing import cast
 
 from gateway.administration.actor import Actor, Faulty, NotThere, checked_reason, record, require
 from gateway.audit import Act
 from gateway.desk import PolicyDesk
 from gateway.policy.rights import Right
-from gateway.ports import Ambient, Audit, Insert, Records, Row, Update, Value
-from gateway.reasons import Stale
+from gateway.ports import Audit, Insert, Records, Row, Update, Value, Where
+from gateway.reasons import Stale, Taken
 
 _OUTCOMES = ("done", "refused")
 _SETTLED = 1000  # of old requests, the newest are shown
@@ -20,11 +21,10 @@ _SETTLED = 1000  # of old requests, the newest are shown
 class Requests:
     """Rows of ``requests``."""
 
-    def __init__(self, records: Records, audit: Audit, desk: PolicyDesk, ambient: Ambient) -> None:
+    def __init__(self, records: Records, audit: Audit, desk: PolicyDesk) -> None:
         self._records = records
         self._audit = audit
         self._desk = desk
-        self._ambient = ambient
 
     async def ask(self, actor: Actor, scope_id: str, wanted_from: datetime | None, reason: str, now: datetime) -> str:
         """Ask that a scope be switched, from a date if one is given. Raises ``NotThere``, ``NotYours``, and ``Faulty``
@@ -36,25 +36,26 @@ class Requests:
         if wanted_from is not None and wanted_from < now:
             raise Faulty({"wanted_from": ["Cette date est passée."]})
         why = checked_reason(reason)
-        if await self._records.count("requests", {"scope_id": scope_id, "author": actor.id, "settled_at": None}):
-            raise Faulty({"": ["Votre demande précédente attend encore sa réponse."]})
-        request_id = f"req_{self._ambient.token(12)}"
+        theirs: Where = {"scope_id": scope_id, "author": actor.id}
+        if await self._records.count("requests", {**theirs, "settled_at": None}):
+            raise Faulty({"": [_WAITS]})
+        before = await self._records.find("requests", theirs, order=("-created_at", "id"), limit=1)
+        request_id = _next_id(scope_id, actor.id, cast(str, before[0]["id"]) if before else "")
         wish = {"from": wanted_from.isoformat()} if wanted_from else {}
         asked = record(Act.SCOPE_SWITCH_ASKED, actor, now, scope=scope_id, request=request_id, why=why, **wish)
         await self._audit.record(asked)
-        await self._records.write(
-            Insert(
-                "requests",
-                {
-                    "id": request_id,
-                    "scope_id": scope_id,
-                    "author": actor.id,
-                    "wanted_from": wanted_from,
-                    "reason": why,
-                    "created_at": now,
-                },
-            )
-        )
+        row: dict[str, Value] = {
+            "id": request_id,
+            "scope_id": scope_id,
+            "author": actor.id,
+            "wanted_from": wanted_from,
+            "reason": why,
+            "created_at": now,
+        }
+        try:
+            await self._records.write(Insert("requests", row))
+        except Taken:  # sent twice at this instant
+            raise Faulty({"": [_WAITS]}) from None
         return request_id
 
     async def within_reach(self, actor: Actor, *, open_only: bool = True) -> Sequence[Row]:
@@ -92,4 +93,10 @@ class Requests:
             raise Faulty({"": [_ANSWERED]}) from error
 
 
+def _next_id(scope_id: str, author: str, before: str) -> str:
+    """The id of whoever asks next after this request: of two sent at once, one finds it taken."""
+    return "req_" + blake2b("\0".join((scope_id, author, before)).encode(), digest_size=12).hexdigest()
+
+
+_WAITS = "Votre demande précédente attend encore sa réponse."
 _ANSWERED = "Quelqu'un a déjà répondu à cette demande."

@@ -104,7 +104,7 @@ class SwitchBoard:
         self._overview = overview
         self._ambient = ambient
         self._lines = Lines(desk, ambient, settings.zone)
-        self._asked = Requests(records, audit, desk, ambient)
+        self._asked = Requests(records, audit, desk)
         self.settings = settings
 
     # Switching

@@ -96,7 +96,8 @@ class Visit:
 
     @property
     def region(self) -> Region:
-        scopes = self.account.scopes if self.account else ()
+        account = self.account  # who works nowhere may look after a place
+        scopes = (*account.scopes, *(grant.scope for grant in account.grants)) if account else ()
         return self.house.regions.of(self.request.cookies.get(REGION), scopes, self.house.rules.above)
 
     @property

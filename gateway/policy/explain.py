@@ -11,7 +11,7 @@ they see is named, as the origin of values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 from gateway.accounts.account import Account, Standing
 from gateway.policy.decision import Facts, Rules, decide, password_is_old
 from gateway.policy.establishments import EstablishmentPolicy, PolicyBook, Scope, State
-from gateway.policy.legal import MEANS, alarm
+from gateway.policy.legal import CHANNEL_NAMES, MEANS, NAMES, alarm
 from gateway.policy.origins import NATIONAL, Origins, iso, plain
 from gateway.policy.routes import Route, RouteClass, odd
 from gateway.policy.ways import Means, Verdict, Way, verdict_of, ways
@@ -160,6 +160,10 @@ def _route(route: Route, path: str, entry: int | None) -> Step:
     return Step(1, "route", "decide:1", "La page demandée", tuple(sentences), facts)
 
 
+def _named(means: Iterable[str]) -> str:
+    return ", ".join(NAMES[one] for one in means)
+
+
 class _Teller:
     """The steps that look at the person."""
 
@@ -269,8 +273,8 @@ class _Teller:
     def means(self) -> Step:
         policy, left = self._policy, self._means.allowed
         allowed = [name for name, methods in MEANS.items() if left is None or methods & left]
-        channels = ", ".join(policy.channels) or "aucun"
-        sentences = [f"Moyens acceptés\u00a0: {', '.join(allowed) or 'aucun'}. Codes envoyés par\u00a0: {channels}."]
+        channels = ", ".join(CHANNEL_NAMES[one] for one in policy.channels) or "aucun moyen"
+        sentences = [f"Moyens acceptés\u00a0: {_named(allowed) or 'aucun'}. Codes envoyés par\u00a0: {channels}."]
         by_role = left != policy.methods
         if by_role:
             sentences.append("Le rôle d'administrateur réduit les moyens acceptés.")
@@ -290,7 +294,7 @@ class _Teller:
                     legal.append(line)
         ended = sorted({line["means"] for line in legal if line["alarm"] == "ended" and line["means"] in allowed})
         if ended:
-            sentences.append(f"Échéance réglementaire dépassée pour\u00a0: {', '.join(ended)}.")
+            sentences.append(f"Échéance réglementaire dépassée pour\u00a0: {_named(ended)}.")
         facts = {
             "offered": list(self._means.offered),
             "allowed": allowed,

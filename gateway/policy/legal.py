@@ -26,6 +26,17 @@ MEANS: Mapping[str, frozenset[Method]] = {
     "passkey": frozenset({Method.PASSKEY}),
     "password": frozenset({Method.PASSWORD}),
 }
+# As people read them.
+NAMES: Mapping[str, str] = {
+    "psc": "Pro Santé Connect (e-CPS, carte)",
+    "card": "Carte CPS, CPE, CPA ou CPF",
+    "otp_mail": "Mot de passe et code par e-mail",
+    "otp_sms": "Mot de passe et code par SMS",
+    "otp_totp": "Mot de passe et application d'authentification",
+    "passkey": "Clé d'accès",
+    "password": "Mot de passe seul",
+}
+CHANNEL_NAMES: Mapping[str, str] = {"mail": "e-mail", "sms": "SMS", "totp": "application d'authentification"}
 CHANNELS: Mapping[str, str] = {"mail": "otp_mail", "sms": "otp_sms", "totp": "otp_totp"}  # channel of codes to means
 
 

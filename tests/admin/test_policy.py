@@ -105,7 +105,7 @@ async def test_g3_legal_statuses_are_the_nations(hall: Hall) -> None:
     done = await hall.send(bare, "/legal", reference_otp_sms="VT-2026-1", until_otp_sms="2030-03-02T00:00")
     assert done.status == 303
     words = (await hall.get("scopes/ehpad", "eva")).words
-    assert "Mot de passe et code par SMS : homologué (réf. VT-2026-1, jusqu'au 2 mars 2030)" in words
+    assert "Mot de passe et code par SMS : homologué (réf. VT-2026-1, admis jusqu'au 2 mars 2030)" in words
     assert not [one for one in (await hall.get("scopes/ehpad", "aude")).read.links if one.endswith("/legal")]
 
 

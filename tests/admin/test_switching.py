@@ -147,3 +147,18 @@ async def test_r83_the_selection_lasts_from_page_to_page(hall: Hall) -> None:
     assert "choisis" not in none.words
     both = await hall.ask("POST", "switch", "aude", data=again.fields)
     assert both.status == 200 and "2 échelons choisis" in both.words
+
+
+async def test_r83_a_filter_is_not_a_wish(hall: Hall) -> None:
+    """Whoever lists what accepts passwords and goes on to switch it is asked for strong authentication, not for what the
+    list was filtered by."""
+    until = {"derogation_until": "2026-06-01T08:00"}
+    shown = await preview(hall, "ehpad", state="password_only", when="now", reason="Travaux", **until)
+    await hall.send(shown, "/switch/confirm", "aude")
+    listed = await hall.get("scopes?state=password_only", "aude")
+    form = listed.read.form("/switch")
+    again = await hall.ask("POST", "scopes", "aude", data=[*form.fields, ("all", "1")])
+    assert "EHPAD Les Glycines" in again.words and "SSR du Lac" not in again.words
+    asked = await hall.ask("POST", "switch", "aude", data=again.read.form("/switch").fields)
+    fields = asked.read.form("/switch/preview").fields
+    assert ("state", "strong") in fields and ("when", "now") in fields and ("state", "password_only") not in fields

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -120,3 +121,22 @@ def test_r93_rows_without_author() -> None:
     row = dict.fromkeys(("seq", "at", "act", "account", "scope", "reason", "address", "correlation", "hash"))
     assert cells({**row, "facts": "{}"})[6] == ""
     assert cells({**row, "facts": '{"author": "cli:root", "author_name": "cli:root"}'})[6] == "cli:root"
+
+
+async def test_s5_where_else_somebody_works_is_not_told(trail: AuditTrail, world: World) -> None:
+    """The sign-in of a person of two places names both: each reader finds their own, in the list and in the export."""
+    await world.records.write(*person("acc_3", "ehpad", "chu"))
+    await world.audit.record(Record(Act.SIGN_IN, world.now, "acc_3", facts={"scopes": "chu ehpad", "space": "x"}))
+
+    async def told(actor: Actor) -> tuple[dict[str, str], str]:
+        asked = replace(ALL, account="acc_3")
+        (row,) = await trail.page(actor, asked, world.now)
+        lines = [line async for line in trail.export(actor, asked, world.now)]
+        return json.loads(str(row["facts"])), lines[-1]
+
+    facts, line = await told(REFERENT)
+    assert facts == {"scopes": "ehpad", "space": "x"}
+    assert "chu" not in line and "ehpad" in line
+    facts, line = await told(NATIONAL)
+    assert facts["scopes"] == "chu ehpad"
+    assert "chu ehpad" in line

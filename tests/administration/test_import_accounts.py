@@ -295,6 +295,26 @@ async def test_r102_account_of_another_region(desk: Importing) -> None:
     assert row == before
     assert await scopes_of(desk, row) == ["chu", "ehpad"]
     assert await desk.world.records.count("logins", {"key": "u:mallory"}) == 0
+    # Attached by that file, and still nobody's to overwrite: the second time is as the first.
+    counts, _, _ = await desk.load(
+        "accounts",
+        table({**FULL, "identifiant": "mallory", "finess": EHPAD, "mail": "evil@x.test", "mot_de_passe": identity()}),
+        AURA,
+    )
+    assert counts == {"unchanged": 1}
+    assert await the(desk) == row
+    assert await desk.world.records.count("logins", {"key": "u:mallory"}) == 0
+
+
+async def test_r102_who_looks_after_another_region_is_not_imported_over(desk: Importing) -> None:
+    """An administrator of another region who works here too keeps everything: their role is a place of theirs."""
+    await desk.load("accounts", table(FULL), AURA)
+    row = await the(desk)
+    values = {"account_id": row["id"], "role": "region", "scope_id": "reunion", "granted_by": "x", "since": START}
+    await desk.world.records.write(Insert("roles", values))
+    counts, _, _ = await desk.load("accounts", table({**FULL, "mail": "evil@x.test", "mot_de_passe": identity()}), AURA)
+    assert counts == {"unchanged": 1}
+    assert await the(desk) == row
 
 
 async def test_r102_administrators_are_not_imported_over(desk: Importing) -> None:

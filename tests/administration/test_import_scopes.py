@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -11,8 +12,9 @@ import pytest
 from gateway.accounts.account import Grant, Role
 from gateway.administration.actor import Actor
 from gateway.administration.imports import Imports
+from gateway.administration.scopes import Bounds, ScopeOffice
 from gateway.policy.territories import DEPARTMENTS, REGIONS, department, of_finess
-from gateway.ports import Delete, Insert, Row, Update
+from gateway.ports import Change, Delete, Insert, Row, Update
 from tests.administration.importing import Importing, csv_of, importing_in, numbered
 from tests.administration.world import AURA, CLI, NATIONAL, REUNION, person, place, world_on
 from tests.ambient import START
@@ -311,6 +313,44 @@ async def test_r82_someone_edits_at_the_same_time(desk: Importing, monkeypatch: 
     assert (await desk.load("scopes", content))[0] == {"updated": 1}
     row = await scope(desk, "ehpad")
     assert (row["banner"], row["name"], row["version"]) == ("Important", "Nouveau nom", 10)
+
+
+async def crossed_by_a_move(
+    desk: Importing, monkeypatch: pytest.MonkeyPatch, content: str, moved: str, to: str, **options: str
+) -> Mapping[str, str]:
+    """The import of this, while somebody moves a scope between its reading and its writing; all paths after it."""
+    world, write, once = desk.world, desk.world.records.write, [True]
+    hour = timedelta(hours=1)
+    office = ScopeOffice(
+        world.records, world.revisions, world.audit, world.desk, world.ambient, Bounds(hour, hour, hour, hour)
+    )
+
+    async def crossed(*changes: Change) -> None:
+        if once and any(change.table == "scopes" for change in changes):
+            once.clear()
+            await office.edit(NATIONAL, moved, None, {"parent": to}, "rattachement", world.now)
+        await write(*changes)
+
+    monkeypatch.setattr(world.records, "write", crossed)
+    await desk.load("scopes", content, NATIONAL, **options)
+    assert not once
+    return {str(row["id"]): str(row["path"]) for row in await world.records.find("scopes", {})}
+
+
+async def test_r82_a_place_is_made_below_one_that_moves(desk: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is made lies where its parent lies by now: the people of the old region do not see into the new one."""
+    content = csv_of(HEAD, ("neuf", "exemple-sante", "etablissement", "Neuf", "", ""))
+    found = await crossed_by_a_move(desk, monkeypatch, content, "exemple-sante", "reunion")
+    assert found["exemple-sante"] == "/nation/reunion/exemple-sante/"
+    assert found["neuf"] == "/nation/reunion/exemple-sante/neuf/"
+
+
+async def test_r82_two_moves_at_the_same_time(desk: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file moves an entity while somebody moves an establishment into it: every path says where its scope lies."""
+    content = csv_of(HEAD, ("exemple-sante", "reunion", "entite", "Exemple Santé", "690000013", ""))
+    found = await crossed_by_a_move(desk, monkeypatch, content, "chu", "exemple-sante", move="1")
+    assert found["ch-geriatrie"] == "/nation/reunion/exemple-sante/ch/ch-geriatrie/"
+    assert found["chu"] == "/nation/reunion/exemple-sante/chu/"
 
 
 def test_r82_territories() -> None:

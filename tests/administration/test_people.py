@@ -172,6 +172,8 @@ def expected(actor: str, whom: str, act: str) -> str:
         return NO
     if actor == "referent" and act in ALONE and not set(people[whom]) <= below:
         return NO
+    if actor != "national" and act == "correct" and not set(people[whom]) <= below:
+        return NO
     return YES
 
 
@@ -317,6 +319,31 @@ async def test_r100_a_referent_does_not_come_to_hold_a_doctors_account(room: Roo
     assert (await room.office.see(AURA, "acc_own")).mail == "acc_own@example.test"
     done = await room.office.correct_mail(AURA, "acc_own", None, "neuve@example.test", "faute de frappe", START)
     assert done.mail == "neuve@example.test"
+
+
+async def test_r100_attaching_somebody_of_another_region_gives_no_key_to_their_account(room: Room) -> None:
+    """A national number and a name are public: who attaches a person by them reads no mail of theirs from then on."""
+    typed_so = typed(family_name="Garnier", identifier=RPPS, mail="x@example.test")
+    joined = await room.office.invite(AURA, typed_so, room.world.now)
+    assert joined.scopes == ("chu", "ehpad")
+    with pytest.raises(NotYours, match="équipe nationale"):
+        await room.office.correct_mail(AURA, "acc_other", None, "mine@example.test", "un essai", room.world.now)
+    assert (await room.account("other")).mail == "acc_other@example.test"
+    done = await room.office.correct_mail(NATIONAL, "acc_other", None, "new@example.test", "un essai", room.world.now)
+    assert done.mail == "new@example.test"
+
+
+async def test_r87_who_looks_after_another_place_is_not_suspended_from_here(room: Room) -> None:
+    """A role elsewhere is a place elsewhere, with or without a membership there."""
+    now, office = room.world.now, room.office
+    await room.world.records.write(role("acc_own", "referent", "ssr"), role("acc_two", "region", "reunion"))
+    for act in ("suspend", "correct"):
+        with pytest.raises(NotYours):  # of the same height as the actor, and référent of another place
+            await ACTS[act](office, REFERENT, "acc_own", "un essai")
+        with pytest.raises(NotYours):  # of the same height as the actor, and of another region
+            await ACTS[act](office, AURA, "acc_two", "un essai")
+    assert (await office.suspend(AURA, "acc_own", None, "un essai", now)).suspended_at is not None
+    assert (await office.detach(AURA, "acc_two", "ehpad", "départ", now)).scopes == ("ssr",)
 
 
 @pytest.mark.parametrize(

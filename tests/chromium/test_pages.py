@@ -205,8 +205,8 @@ def unproved(path: str) -> Reach:
 
 
 async def _switch_preview(me: Person) -> None:
-    """What switching a hospital on would do; nothing is confirmed."""
-    await own("/admin/switch?scope=ch-exemple", "admin-aura")(me)
+    """What switching two departments on would do; nothing is confirmed."""
+    await own("/admin/switch?scope=rhone&scope=isere", "admin-aura")(me)
     await me.fill("Motif", "Calendrier régional")
     await me.press("Voir l'effet")
 
@@ -215,7 +215,7 @@ async def _explained(me: Person) -> None:
     await own("/admin/explain", "referent-glycines")(me)
     await me.fill("Identifiant de la personne", "pleroy")
     await me.fill("Adresse dans ViaTrajectoire", _DEEP)
-    await me.press("Expliquer")
+    await me.press("Expliquer cette connexion")
 
 
 SIGHTS = (
