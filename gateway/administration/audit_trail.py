@@ -12,7 +12,7 @@ from gateway.administration.actor import Actor, NotYours, record, require
 from gateway.audit import Act, Record
 from gateway.desk import PolicyDesk
 from gateway.overview import AuditQuery, Overview
-from gateway.policy.rights import Right
+from gateway.policy.rights import Reach, Right
 from gateway.ports import Audit, Row
 from gateway.spreadsheet import BOM, line
 
@@ -37,7 +37,8 @@ class AuditTrail:
     async def page(self, actor: Actor, query: AuditQuery, now: datetime) -> Sequence[Row]:
         """Rows of ``audit``, the newest first; the number of the last is ``before`` of the next page. Raises
         ``RecordsUnavailable``."""
-        return await self._overview.audit(self._within_reach(actor, query))
+        within = self._within_reach(actor, query)
+        return [self._told(row, within) for row in await self._overview.audit(within)]
 
     def export(self, actor: Actor, query: AuditQuery, now: datetime) -> AsyncIterator[str]:
         """All such rows as lines for a spreadsheet, whatever ``limit`` says.
@@ -53,8 +54,19 @@ class AuditTrail:
         yield BOM + line(TITLES)
         while rows := await self._overview.audit(query):
             for row in rows:
-                yield line(cells(row))
+                yield line(cells(self._told(row, query)))
             query = replace(query, before=cast(int, rows[-1]["seq"]))
+
+    def _told(self, row: Row, query: AuditQuery) -> Row:
+        """The row without the other places of its person: a sign-in names all that they have."""
+        reach = Reach(query.reach)
+        facts = json.loads(cast(str, row["facts"]))
+        if reach.everything or "scopes" not in facts:
+            return row
+        places = [self._desk.book.scope(one) for one in str(facts.pop("scopes")).split()]
+        if mine := " ".join(one.id for one in places if one is not None and one.path in reach):
+            facts["scopes"] = mine
+        return {**row, "facts": json.dumps(facts, ensure_ascii=False, sort_keys=True)}
 
     def _within_reach(self, actor: Actor, query: AuditQuery) -> AuditQuery:
         book = self._desk.book

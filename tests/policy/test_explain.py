@@ -216,7 +216,10 @@ def test_r82_every_value_says_its_origin() -> None:
     means = told(replace(PERSON, scopes=("here",))).steps[4]
     assert means.facts["channels_from"][0]["from"] == "aura"
     assert means.facts["channels_missing"] == {"sms": "no-channel"}
-    assert "Échéance réglementaire dépassée pour\u00a0: Mot de passe et code par e-mail, Mot de passe seul." in means.sentences[1]
+    assert (
+        "Échéance réglementaire dépassée pour\u00a0: Mot de passe et code par e-mail, Mot de passe seul."
+        in means.sentences[1]
+    )
     both = told(replace(PERSON, scopes=("here", "weak"))).steps[5]
     assert both.facts["session_idle"]["value"] == 600
     assert "Durée sans activité\u00a0: 10\u00a0minutes (Faible)." in both.sentences
