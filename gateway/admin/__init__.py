@@ -14,4 +14,5 @@ decides who may. What is typed is read here, and shown again whenever it cannot 
 ``journal``     the audit                                  ``insight``    conformity; explanations
 ``states``, ``words``   how things are said in French      ``when``       dates typed in a region's hour
 ``finding``     a scope as people name it                  ``download``   tables sent as they are made
+``drafts``      what is not confirmed yet
 """

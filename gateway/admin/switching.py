@@ -14,6 +14,7 @@ from typing import cast
 from aiohttp import web
 
 from gateway import texts
+from gateway.admin import drafts
 from gateway.admin.frame import NOTHING, Room, Typed, asked, typed_in
 from gateway.admin.states import because
 from gateway.admin.when import BadDate, instant_of, next_hour
@@ -39,6 +40,7 @@ class SwitchPages(Room):
             ("GET", "/switch", self.form),
             ("POST", "/switch", self.form),
             ("POST", "/switch/preview", self.preview),
+            ("GET", "/switch/preview", self.previewed),
             ("POST", "/switch/confirm", self.confirm),
             ("GET", "/switches/{batch}", self.result),
             ("POST", "/switches/{batch}/undo", self.undo),
@@ -143,7 +145,15 @@ class SwitchPages(Room):
         return wanted, faults
 
     async def preview(self, visit: Visit, actor: Actor) -> web.StreamResponse:
-        return await self._preview(visit, actor, await typed_in(visit))
+        """What can be done is shown under an address of its own, so that one may look at the people and come back."""
+        typed = await typed_in(visit)
+        answer = await self._preview(visit, actor, typed)
+        draft = await drafts.keep(visit, actor, typed) if answer.status == 200 else None
+        return go(self.url("switch", "preview", draft=draft)) if draft else answer
+
+    async def previewed(self, visit: Visit, actor: Actor) -> web.StreamResponse:
+        typed = await drafts.find(visit, actor, visit.request.query.get("draft", ""))
+        return await self._preview(visit, actor, typed) if typed is not None else go(self.url("scopes"))
 
     async def _preview(self, visit: Visit, actor: Actor, typed: Typed, *, changed: bool = False) -> web.StreamResponse:
         scopes = self._scopes(actor, typed)

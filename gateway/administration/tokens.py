@@ -1,7 +1,8 @@
 """Tokens of the API: a secret shown once, of which only a digest is kept; with a role, a place, and an end (R87).
 
 Every look at a token is at most five seconds old, and a token revoked in this process is refused at once. Secrets are
-256 random bits, so that a plain SHA-256 can be looked up and cannot be searched for.
+256 random bits, so that a plain SHA-256 can be looked up and cannot be searched for. Whoever made a token may have kept
+its secret: it is good as long as they could make it again. What the shell made goes on.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ class Tokens:
         return token_id
 
     async def actor_of(self, secret: str, now: datetime, *, address: str = "", correlation: str = "") -> Actor | None:
-        """Who acts with this secret; ``None`` when it is unknown, expired or revoked."""
+        """Who acts with this secret; ``None`` when it is unknown, expired or revoked, or made by somebody who could not
+        make it any more."""
         if not _plausible(secret):
             return None
         row = await self._look(_digest(secret))
@@ -103,13 +105,19 @@ class Tokens:
         return Actor(f"{_BY_TOKEN}{row['id']}", cast(str, row["name"]), (grant,), address, correlation)
 
     async def list(self, actor: Actor, now: datetime) -> Sequence[Row]:
-        """All tokens, the newest first, without digests; ``state`` is active, expired or revoked."""
+        """All tokens, the newest first, without digests; ``state`` is active, expired or revoked, the last also when
+        who made it could not make it any more."""
         _administrator(actor)
         rows = await self._records.find("tokens", {}, order=("-created_at", "id"))
-        return [
-            {**{name: value for name, value in row.items() if name != "digest"}, "state": _state(row, now)}
-            for row in rows
-        ]
+        makers = {cast(str, row["created_by"]) for row in rows if _state(row, now) == "active"}
+        gone = {one for one in makers if not await self._vouches(one)}
+        found = []
+        for row in rows:
+            state = _state(row, now)
+            left = state == "active" and row["created_by"] in gone
+            found.append({name: value for name, value in row.items() if name != "digest"})
+            found[-1]["state"] = "revoked" if left else state
+        return found
 
     async def revoke(self, actor: Actor, token_id: str, now: datetime) -> None:
         """End a token: here at once, in other processes within five seconds. Raises ``NotThere``."""
@@ -132,12 +140,22 @@ class Tokens:
             return seen[1]
         rows = await self._records.find("tokens", {"digest": digest}, limit=1)
         self._seen.pop(digest, None)
-        if not rows:
+        if not rows or not await self._vouches(cast(str, rows[0]["created_by"])):
             return None  # not remembered: guesses fill no memory, and a new token is good at once
         while len(self._seen) >= _KEPT:
             self._seen.pop(next(iter(self._seen)))
         self._seen[digest] = clock, rows[0]
         return rows[0]
+
+    async def _vouches(self, maker: str) -> bool:
+        """Whether who made a token could still make it; what is no account's is the shell's, or a seed."""
+        accounts = await self._records.find("accounts", {"id": maker}, limit=1)
+        if not accounts:
+            return True
+        if accounts[0]["closed_at"] is not None or accounts[0]["suspended_at"] is not None:
+            return False
+        roles = await self._records.find("roles", {"account_id": maker})
+        return any(Right.ROLES in TABLE[Role(cast(str, row["role"]))] for row in roles)
 
 
 def _administrator(actor: Actor) -> None:

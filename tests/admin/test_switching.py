@@ -10,7 +10,27 @@ from tests.administration.world import NATIONAL
 async def preview(hall: Hall, *scopes: str, who: str = "aude", **typed: str) -> Shown:
     form = await hall.get("switch?" + "&".join(f"scope={one}" for one in scopes), who)
     assert form.status == 200
-    return await hall.send(form, "/switch/preview", who, **typed)
+    return await effect(hall, form, who, **typed)
+
+
+async def effect(hall: Hall, form: Shown, who: str = "aude", **typed: str) -> Shown:
+    """The preview of this form, under its own address when there is nothing to correct."""
+    answer = await hall.send(form, "/switch/preview", who, **typed)
+    return await hall.get(answer.location, who) if answer.status == 303 else answer
+
+
+async def test_r83_a_preview_is_found_again_and_is_nobody_elses(hall: Hall) -> None:
+    """One leaves the preview to look at the people, and comes back to it; another administrator does not see it."""
+    form = await hall.get("switch?scope=ehpad", "aude")
+    sent = await hall.send(form, "/switch/preview", "aude", state="strong", when="now", reason="Calendrier régional")
+    assert sent.status == 303
+    for _ in range(2):
+        again = await hall.get(sent.location, "aude")
+        assert again.status == 200 and "Calendrier régional" in again.words
+    other = await hall.get(sent.location, "nora")
+    assert other.status == 303 and other.location.endswith("/admin/scopes")
+    lost = await hall.get("switch/preview?draft=nothing", "aude")
+    assert lost.status == 303
 
 
 async def test_r83_nothing_is_written_before_the_confirmation(hall: Hall) -> None:
@@ -66,9 +86,7 @@ async def test_r84_back_to_passwords_needs_a_reason_and_an_end(hall: Hall) -> No
     assert "Indiquez un motif" in without.words, without.words
     kept = without.read.form("/switch/preview")
     assert ("state", "password_only") in kept.fields
-    shown = await hall.send(
-        without, "/switch/preview", "aude", derogation_until="02/04/2026 18:00", reason="Cabinet en travaux"
-    )
+    shown = await effect(hall, without, derogation_until="02/04/2026 18:00", reason="Cabinet en travaux")
     assert shown.status == 200
     done = await hall.send(shown, "/switch/confirm", "aude")
     assert done.status == 303

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,8 @@ import pytest
 from gateway.accounts.account import Grant, Role
 from gateway.administration.actor import Actor, Faulty, NotThere, NotYours
 from gateway.administration.tokens import Tokens
-from tests.administration.world import AURA, CLI, NATIONAL, REFERENT, World, world_in
+from gateway.ports import Delete, Insert, Update
+from tests.administration.world import AURA, CLI, NATIONAL, REFERENT, World, person, world_in
 
 DAY = timedelta(days=1)
 
@@ -120,6 +121,39 @@ async def test_a_revoked_token_is_refused_here_at_once_and_elsewhere_within_five
     for unknown in ("tok_nothing", "\0"):
         with pytest.raises(NotThere):
             await here.revoke(NATIONAL, unknown, world.now)
+
+
+async def test_r87_s3_an_administrator_who_leaves_takes_no_token_along(world: World) -> None:
+    """Suspended, dismissed, erased: what they made is refused within five seconds, and shown so; the shell's goes on."""
+    role = {"account_id": "acc_national", "role": "national", "scope_id": "nation"}
+    await world.records.write(
+        *person("acc_national"), Insert("roles", {**role, "granted_by": "test", "since": world.now})
+    )
+    tokens = worker(world)
+    _, secret = await tokens.create(NATIONAL, "x", Role.NATIONAL, "nation", world.now)
+    _, other = await tokens.create(CLI, "y", Role.NATIONAL, "nation", world.now)
+
+    async def good() -> bool:
+        world.ambient.advance(5)
+        assert await tokens.actor_of(other, world.now) is not None
+        found = await tokens.actor_of(secret, world.now) is not None
+        states = {row["name"]: row["state"] for row in await tokens.list(CLI, world.now)}
+        assert states == {"x": "active" if found else "revoked", "y": "active"}
+        return found
+
+    async def set_(**values: datetime | None) -> None:
+        await world.records.write(Update("accounts", dict(values), {"id": "acc_national"}))
+
+    assert await good()
+    await set_(suspended_at=world.now)
+    assert not await good()
+    await set_(suspended_at=None)
+    assert await good()
+    await world.records.write(Delete("roles", dict(role)))
+    assert not await good()
+    await world.records.write(Insert("roles", {**role, "granted_by": "test", "since": world.now}))
+    await set_(closed_at=world.now)
+    assert not await good()
 
 
 @pytest.mark.parametrize(
