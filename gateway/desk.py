@@ -107,10 +107,11 @@ class PolicyDesk:
         return self.policy(account, now).second_factor_memory
 
     def methods(self, account: Account, now: datetime) -> frozenset[Method] | None:
-        found = self.policy(account, now).methods
+        """What the person's scopes accept; of administrators what the nation leaves them (G59), but for what is
+        forbidden by its legal status: nobody who looks after less locks them out by the settings of a scope."""
         if self._admin_methods is None or not any(grant.role is not Role.REFERENT for grant in account.grants):
-            return found
-        return self._admin_methods if found is None else found & self._admin_methods
+            return self.policy(account, now).methods
+        return self._admin_methods - self.book.barred(account.scopes)
 
     def channels(self, account: Account, now: datetime) -> Sequence[str]:
         return self.policy(account, now).channels

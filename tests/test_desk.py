@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.accounts.account import Grant, Role
+from gateway.accounts.register import Register
 from gateway.administration.revisions import Revisions
 from gateway.desk import PolicyDesk
 from gateway.edges.database import Database
+from gateway.identity import Method
 from gateway.policy.establishments import Scope, Switch
+from gateway.policy.legal import Legal, Status
 from gateway.ports import Change, Insert, Row, Update, Where
 from gateway.reasons import RecordsUnavailable
-from tests.administration.world import World, defaults, place, world_in
+from tests.administration.world import World, defaults, person, place, world_in
 
 
 class Counting:
@@ -191,3 +196,21 @@ async def test_r83_many_scopes_are_read_page_by_page(world: World, counting: Cou
     assert [one.id for one in desk.book.scopes["s2000"].switches] == ["swi_2", "swi_1"]
     assert isinstance(desk.book.scopes["s2000"].switches[0], Switch)
     assert isinstance(desk.book.scopes["s0000"], Scope)
+
+
+async def test_g59_a_place_does_not_lock_out_who_looks_after_more(world: World) -> None:
+    """The means of administrators are the nation's to say: what a scope accepts reduces others, a legal status everybody."""
+    desk = PolicyDesk(world.records, defaults(), timedelta(minutes=15), frozenset({Method.CPS, Method.PSC_ECPS}))
+    await desk.refresh()
+    ehpad = desk.book.scopes["ehpad"]
+    limited = replace(ehpad, set=replace(ehpad.set, methods=frozenset({Method.OTP_MAIL})))
+    desk.book = desk.book.with_scopes([limited])
+    await world.records.write(*person("acc_1", "ehpad"))
+    somebody = await Register(world.records, world.ambient).by_id("acc_1")
+    assert somebody is not None
+    leader = replace(somebody, grants=(Grant(Role.NATIONAL, "nation"),))
+    assert desk.methods(somebody, world.now) == {Method.OTP_MAIL}
+    assert desk.methods(leader, world.now) == {Method.CPS, Method.PSC_ECPS}
+    barred = replace(limited, set=replace(limited.set, legal={"card": Legal(Status.INTERDIT)}))
+    desk.book = desk.book.with_scopes([barred])
+    assert desk.methods(leader, world.now) == {Method.PSC_ECPS}

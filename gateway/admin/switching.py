@@ -223,7 +223,7 @@ class SwitchPages(Room):
         versions = {}
         for one in typed.all("version"):
             scope_id, _, number = one.rpartition(":")
-            if not number.isascii() or not number.isdigit():
+            if not number.isascii() or not number.isdigit() or len(number) > 9:
                 raise web.HTTPBadRequest
             versions[scope_id] = int(number)
         try:

@@ -276,6 +276,8 @@ class _Accounts:
             stands = known.owners.get(person.national_id) == account_id  # an older number of the same person
             if not stands and (row["national_id"] is not None or not untouched):
                 return refused("Le numéro national ne correspond pas à ce compte.")
+        if not ours and not _of_that_name(person, row):  # a slip of the pen must not attach a stranger
+            return refused("Cet identifiant est celui d'une autre personne : vérifiez l'identifiant et le nom.")
         remarks = list(person.remarks)
         new = [scope for scope in scopes if scope not in known.attached.get(account_id, ())]
         added: list[Change] = [self._membership(account_id, scope) for scope in new]
@@ -356,6 +358,14 @@ class _Accounts:
 
     def _membership(self, account_id: str, scope_id: str) -> Insert:
         return Insert("memberships", {"account_id": account_id, "scope_id": scope_id, "since": self._run.now()})
+
+
+def _of_that_name(person: Person, row: Row) -> bool:
+    """As for who is invited: a number is one person's whatever the given names, a user name goes with the whole name."""
+    family, given = cast(str, row["family_name"]), cast(str, row["given_name"])
+    if searchable(person.family_name) != searchable(family):
+        return False
+    return person.national_id is not None or searchable(person.given_name) == searchable(given)
 
 
 def _untouched(row: Row) -> bool:

@@ -239,6 +239,12 @@ class PolicyBook:
             return self._resolve((), now, strong=self.asks_more((), now))
         return strictest([self._resolve(self.chain(one), now, strong=self.strong(one, now)) for one in scope_ids])
 
+    def barred(self, scope_ids: Sequence[str]) -> frozenset[Method]:
+        """The methods whose means any of these scopes must not use, by their legal status (G3)."""
+        chains = [self.chain(one) for one in scope_ids] or [()]
+        means = frozenset[str]().union(*(forbidden(self._sourced(chain, "legal").value) for chain in chains))
+        return _methods(means)
+
     def sourced(self, scope_id: str | None) -> Mapping[str, Sourced]:
         """Every field of R91 with the scope it comes from, by the names of ``Fields`` (R82). ``None``: the nation's own."""
         chain = self.chain(scope_id) if scope_id else ()
@@ -287,7 +293,7 @@ class PolicyBook:
         methods = value("methods")
         if barred:
             allowed = frozenset(Method) if methods is None else methods
-            methods = allowed - {method for means in barred for method in MEANS.get(means, ())}
+            methods = allowed - _methods(barred)
         begins = value("banner_from")
         return EstablishmentPolicy(
             strong=strong,
@@ -299,6 +305,10 @@ class PolicyBook:
             banner=(value("banner") or "") if begins is None or begins <= now else "",
             contacts=value("contacts") or (),
         )
+
+
+def _methods(means: Iterable[str]) -> frozenset[Method]:
+    return frozenset(method for one in means for method in MEANS.get(one, ()))
 
 
 def strictest(policies: Sequence[EstablishmentPolicy]) -> EstablishmentPolicy:

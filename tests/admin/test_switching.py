@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.policy.establishments import State
 from tests.admin.hall import Hall, Shown
 from tests.administration.world import NATIONAL
@@ -76,6 +78,14 @@ async def test_r83_a_conflict_is_shown_and_nothing_is_lost(hall: Hall) -> None:
     assert await office.world.records.count("switches", {}) == 0
     assert (await hall.send(again, "/switch/confirm", "aude")).status == 303
     assert await office.world.records.count("switches", {}) == 1
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "x", "-1", "²", ""])
+async def test_r83_a_version_that_is_none_is_a_bad_request(hall: Hall, number: str) -> None:
+    """Whatever stands in its place, nothing is switched and nothing of ours fails."""
+    fields = {"state": "strong", "when": "now", "reason": "essai", "version": f"ehpad:{number}"}
+    assert (await hall.post("switch/confirm", "aude", scope="ehpad", **fields)).status == 400
+    assert await hall.office.world.records.count("switches", {}) == 0
 
 
 async def test_r84_back_to_passwords_needs_a_reason_and_an_end(hall: Hall) -> None:

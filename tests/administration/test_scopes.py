@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from gateway.policy.establishments import Contact
 from gateway.policy.tree import Wanted
 from gateway.ports import Update
 from tests.administration.world import AURA, CLI, NATIONAL, REFERENT, REUNION, World, person, world_in, world_on
-from tests.servers import PostgresServer, postgres_server
 
 BOUNDS = Bounds(
     code_validity_max=timedelta(seconds=28_800),
@@ -543,20 +542,10 @@ async def test_r82_a_town_may_be_taken_away(office: ScopeOffice, world: World) -
 # Two at once, on both engines
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def shared(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    if request.param == "sqlite":
-        async with world_in(tmp_path) as made:
-            yield made
-    else:
-        async with world_on(request.getfixturevalue("postgres").url) as made:
-            yield made
+@pytest.fixture
+async def shared(url: str) -> AsyncIterator[World]:
+    async with world_on(url) as made:
+        yield made
 
 
 async def test_r91_two_at_once_on_both_engines(shared: World) -> None:

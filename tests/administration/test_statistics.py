@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from gateway.administration.statistics import Statistics
 from gateway.overview import SNAPSHOTS
 from tests.administration.country import NOW, PARIS, PATHS, Country, country, measure
-from tests.servers import PostgresServer, free_port, postgres_server
 
 DAY = timedelta(days=1)
 TODAY = "2026-03-02"
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def land(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Country]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'records.db'}"
-    else:
-        server: PostgresServer = request.getfixturevalue("postgres")
-        name = f"statistics_{free_port()}_{time.monotonic_ns()}"
-        subprocess.run(
-            ["psql", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-qc", f"CREATE DATABASE {name}"],
-            check=True,
-        )
-        url = server.url.rpartition("/")[0] + "/" + name
+@pytest.fixture
+async def land(url: str) -> AsyncIterator[Country]:
     async with country(url) as made:
         yield made
 

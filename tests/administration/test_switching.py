@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,7 +32,6 @@ from tests.administration.world import (
     world_on,
 )
 from tests.ambient import START
-from tests.servers import PostgresServer, postgres_server
 
 DAY = timedelta(days=1)
 SETTINGS = SwitchSettings(
@@ -480,20 +479,10 @@ async def test_r87_a_referent_asks_and_the_region_answers(board: SwitchBoard, wo
 # Several at once, faults, both engines
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def shared(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    if request.param == "sqlite":
-        async with world_in(tmp_path) as made:
-            yield made
-    else:
-        async with world_on(request.getfixturevalue("postgres").url) as made:
-            yield made
+@pytest.fixture
+async def shared(url: str) -> AsyncIterator[World]:
+    async with world_on(url) as made:
+        yield made
 
 
 async def test_r83_several_switch_at_once_on_both_engines(shared: World) -> None:

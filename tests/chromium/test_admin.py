@@ -86,7 +86,9 @@ async def test_r83_r88_twenty_establishments_at_one_date(demo: Demo, meet: Meet)
     at = "2027-01-04T07:00:00Z"
     dated = [one["id"] for one in planned if any(switch["from"] == at for switch in one["switches"])]
     assert len(dated) >= 8  # the others are strong already: nothing changes for them
-    assert {one["state"] for one in planned if one["id"] not in dated} == {"strong"}
+    for one in planned:
+        coming = [switch["from"] for switch in one["switches"] if switch["state"] == "strong"]
+        assert one["id"] in dated or one["state"] == "strong" or min(coming) < at
     await me.fill("Motif", "Reporté d'un mois")
     await me.press("Annuler cette bascule")
     await me.sees("La bascule est annulée.")

@@ -6,8 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,26 +22,6 @@ from gateway.reasons import Reason, RecordsUnavailable
 from gateway.trail import Checkpoints
 from tests.ambient import START
 from tests.edges.chained import KEY, act, faults, signer_in
-from tests.servers import PostgresServer, free_port, postgres_server
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'records.db'}"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    name = f"test_{free_port()}_{time.monotonic_ns()}"
-    subprocess.run(
-        ["psql", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-qc", f"CREATE DATABASE {name}"],
-        check=True,
-    )
-    return server.url.rpartition("/")[0] + "/" + name
 
 
 @pytest.fixture

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -23,7 +20,6 @@ from gateway.identity import searchable
 from gateway.overview import CATEGORIES, AccountQuery, AuditQuery, Measure, Page
 from gateway.ports import Insert
 from gateway.reasons import RecordsUnavailable
-from tests.servers import PostgresServer, free_port, postgres_server
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 YEAR = timedelta(days=365)
@@ -51,25 +47,6 @@ REACHES: tuple[tuple[str, ...], ...] = (
     ("/",), (PATHS["nation"],), (PATHS["r1"],), (PATHS["e1"],), (PATHS["s1"],), (PATHS["s1"], PATHS["r2"]),
     (PATHS["r1"], PATHS["e1"]), (PATHS["e2"], PATHS["s3"]), (),
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'records.db'}"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    name = f"overview_{free_port()}_{time.monotonic_ns()}"
-    subprocess.run(
-        ["psql", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-qc", f"CREATE DATABASE {name}"],
-        check=True,
-    )
-    return server.url.rpartition("/")[0] + "/" + name
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -18,28 +18,9 @@ from sqlalchemy import text
 from gateway.edges.database import Database, _config
 from gateway.ports import Change, Delete, Insert, Row, Span, Update
 from gateway.reasons import RecordsUnavailable, Stale, Taken
-from tests.servers import PostgresServer, free_port, postgres_server
+from tests.servers import postgres_server
 
 NOW = datetime(2026, 3, 2, 9, 30, 15, 123456, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'records.db'}"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    name = f"test_{free_port()}_{time.monotonic_ns()}"
-    subprocess.run(
-        ["psql", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-qc", f"CREATE DATABASE {name}"],
-        check=True,
-    )
-    return server.url.rpartition("/")[0] + "/" + name
 
 
 @pytest.fixture

@@ -28,28 +28,11 @@ from gateway.edges.database import Database
 from gateway.edges.journal import Journal
 from gateway.edges.keys import Secrets, ensure_assertion_key, ensure_secret
 from gateway.reasons import Reason
+from tests.smallest import SMALLEST
 
 T = TypeVar("T")
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
-CONFIG = """
-[gateway]
-public_url = "https://vt.test"
-state_dir = "state"
-[listen.public]
-address = "127.0.0.1:0"
-[backends.vt]
-url = "http://127.0.0.1:1"
-audience = "vt"
-[[routes]]
-path = "/"
-class = "protected"
-backend = "vt"
-[smtp]
-host = "127.0.0.1"
-security = "none"
-from = "a@b.test"
-"""
 
 
 class Place:
@@ -57,7 +40,7 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.config = folder / "gateway.toml"
-        self.config.write_text(CONFIG)
+        self.config.write_text(SMALLEST)
         self.state = folder / "state"
         self.key = ensure_secret(self.state / "gateway.key")
         self.signing = ensure_assertion_key(self.state / "assertion.pem")

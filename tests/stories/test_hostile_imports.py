@@ -5,39 +5,27 @@ After each of them the gateway serves, no file is left behind, and nothing half-
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import os
 import socket
-import sqlite3
 import ssl
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.bearer import Bearer, Said
+from tests.bearer import Bearer
 from tests.stories.conftest import running
+from tests.stories.tables import HEAD, LINE, ended, held, query, send, shell, unharmed
 from tests.stories.test_switches import soon
 from tests.visitor import Demo
 
 LARGEST = 61 * 2**20
-HEAD = {
-    "accounts": b"identifiant;nom;prenom;mail;scope\n",
-    "scopes": b"id;parent;kind;name;finess;city\n",
-}
-LINE = {
-    "accounts": b"eve.un;Un;Eve;eve.un@example.test;ssr-lac\n",
-    "scopes": b"etang;exemple-sante;etablissement;SSR de l'Etang;;Lyon\n",
-}
-TABLES = ("accounts", "logins", "memberships", "scopes", "switches", "roles")
 
 
 @pytest.fixture(scope="module")
@@ -52,42 +40,9 @@ def region(demo: Demo) -> Bearer:
 
 
 @pytest.fixture(autouse=True)
-def unharmed(demo: Demo) -> Iterator[None]:
-    """Whatever was sent: the gateway serves, keeps no file, and no import goes on."""
+def looked_after(demo: Demo) -> Iterator[None]:
     yield
-    region = Bearer(demo, "region")
-    soon(lambda: not list((demo.folder / "state/imports").iterdir()))
-    soon(lambda: query(demo, "SELECT count(*) FROM imports WHERE state = 'running'") == [(0,)], 30)
-    assert region.get("session").status == 200
-
-
-def query(demo: Demo, text: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(demo.folder / "state/records.db")) as db:
-        return db.execute(text).fetchall()
-
-
-def held(demo: Demo) -> list[Any]:
-    """All that an import could write."""
-    return [query(demo, f"SELECT * FROM {name} ORDER BY 1, 2") for name in TABLES]  # noqa: S608
-
-
-def send(to: Bearer, kind: str, data: bytes, trial: bool = False, said: str = "text/csv") -> Said:
-    return to.call("POST", f"{kind}/import?dry_run={int(trial)}", data, content_type=said)
-
-
-def shell(demo: Demo, tmp_path: Path, kind: str, data: bytes, *more: str) -> subprocess.CompletedProcess[str]:
-    """``vt-gateway user import`` or ``scope import``, with a folder of its own for what it writes aside."""
-    (tmp_path / "aside").mkdir(exist_ok=True)
-    file = tmp_path / "table.csv"
-    file.write_bytes(data)
-    line = [sys.executable, "-m", "gateway", {"accounts": "user"}.get(kind, "scope"), "import"]
-    line += ["--config", str(demo.folder / "gateway.toml"), *more, str(file)]
-    environment = {**os.environ, "TMPDIR": str(tmp_path / "aside")}
-    ran = subprocess.run(line, capture_output=True, text=True, timeout=100, env=environment)
-    assert list((tmp_path / "aside").iterdir()) == []
-    assert file.read_bytes() == data
-    assert "Traceback" not in ran.stderr
-    return ran
+    unharmed(demo)
 
 
 HOSTILE = {
@@ -129,14 +84,6 @@ def test_r102_a_file_that_cannot_be_read_whole_changes_nothing(
         assert ran.returncode == 1
         assert status["fault"] in ran.stderr
         assert held(demo) == before
-
-
-def ended(to: Bearer, said: Said) -> Any:
-    """The import when it is over, however it ended."""
-    assert said.status in (200, 202), said.body
-    status = said.json()
-    soon(lambda: to.get(f"imports/{status['id']}").json()["state"] != "running", 60)
-    return to.get(f"imports/{status['id']}").json()
 
 
 def form(*parts: tuple[str, bytes], boundary: bytes = b"xx", end: bytes = b"--xx--\r\n") -> bytes:
@@ -199,20 +146,15 @@ def stream(demo: Demo, to: Bearer, size: int, sent: int, *, announced: bool = Tr
         f"Authorization: Bearer {to._token}\r\n{length}\r\n\r\n"
     )
     piece = b"a;b;c;d\n" * 8192
-    with socket.create_connection((parts.hostname, parts.port), timeout=20) as plain:
-        with context.wrap_socket(plain, server_hostname=parts.hostname) as line:
-            try:
-                line.sendall(head.encode())
-                for _ in range(sent // len(piece)):
-                    line.sendall(piece if announced else b"%x\r\n%s\r\n" % (len(piece), piece))
-                if sent < size:
-                    return b""  # gone, without a word
-            except OSError:
-                pass  # it is not listening any more: what it said is there to be read
-            try:
-                return line.recv(4096)
-            except OSError:
-                return b""
+    plain = socket.create_connection((parts.hostname, parts.port), timeout=20)
+    with context.wrap_socket(plain, server_hostname=parts.hostname) as line:
+        with contextlib.suppress(OSError):  # it listens no more: what it said is there to be read
+            line.sendall(head.encode())
+            for _ in range(sent // len(piece)):
+                line.sendall(piece if announced else b"%x\r\n%s\r\n" % (len(piece), piece))
+            if sent < size:
+                return b""  # gone, without a word
+        return line.recv(4096)
 
 
 def test_r102_a_line_that_is_cut_half_way(demo: Demo, region: Bearer) -> None:
@@ -277,13 +219,30 @@ def test_r102_repeated_and_contradicting_lines(demo: Demo, region: Bearer) -> No
     assert held(demo) == before
 
 
+def test_r87_r102_a_user_name_attaches_no_stranger(demo: Demo, region: Bearer) -> None:
+    """A line with the user name of somebody of another region and another name is refused; with their name they are
+    attached, and the file says nothing else of them."""
+    ((account,),) = query(demo, "SELECT account_id FROM logins WHERE key = 'u:agent114'")
+    before = held(demo)
+    for name in ("Autre;Personne", "Autre;Ursula"):
+        line = f"agent114;{name};autre@example.test;ssr-lac\n".encode()
+        assert ended(region, send(region, "accounts", HEAD["accounts"] + line))["counts"] == {"refused": 1}
+    assert held(demo) == before
+    assert region.get(f"accounts/{account}").status == 404
+    right = b"agent114;Riviere;Ursula;autre@example.test;ssr-lac\n"
+    assert ended(region, send(region, "accounts", HEAD["accounts"] + right))["counts"] == {"updated": 1}
+    seen = region.get(f"accounts/{account}").json()
+    assert seen["scopes"] == ["ssr-lac"]
+    assert seen["mail"] != "autre@example.test"
+
+
 @pytest.mark.parametrize("kind", ["accounts", "scopes"])
 def test_r102_two_at_once_and_twice(demo: Demo, region: Bearer, tmp_path: Path, kind: str) -> None:
     """Two of one author: one goes first, the other is told or comes after; two authors with one file make everything
     once. From the shell it is the same file, and there is nothing left to do."""
     number = 1500
     if kind == "accounts":
-        rows = b"".join(b"agent%d;Agent %s;Zoe;z%d@etang.test;ssr-lac\n" % (n, letters(n), n) for n in range(number))
+        rows = b"".join(b"personne%d;Agent %s;Zoe;z%d@etang.test;ssr-lac\n" % (n, letters(n), n) for n in range(number))
     else:
         rows = b"".join(b"svc%d;ssr-lac;service;Service %d;;\n" % (n, n) for n in range(number))
     data, before = HEAD[kind] + rows, len(query(demo, f"SELECT id FROM {kind}"))  # noqa: S608
