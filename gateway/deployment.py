@@ -6,7 +6,7 @@ What cannot be used raises ``StartError`` with the key, in one line.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -23,6 +23,7 @@ from gateway.administration.switching import SwitchSettings
 from gateway.assertion import Audience
 from gateway.edges.tls import client_context
 from gateway.identity import Method, Proof, Space
+from gateway.overview import Measure
 from gateway.pages.help import HelpFacts
 from gateway.pages.house import Charter
 from gateway.pages.journey import Stop, next_step
@@ -159,6 +160,7 @@ def switch_settings(settings: Settings) -> SwitchSettings:
         generic_names=account.generic_names,
         generic_mailboxes=account.generic_mailboxes,
         zone=ZoneInfo(settings.ui.timezone),
+        prove_first=account.verify_mail == "strict",
     )
 
 
@@ -179,6 +181,17 @@ def invitation_settings(settings: Settings) -> InvitationSettings:
         timedelta(seconds=settings.account.proof_ttl),
         ZoneInfo(settings.ui.timezone),
     )
+
+
+def measure_of(settings: Settings) -> Callable[[datetime], Measure]:
+    """What counts of people depend on, at an instant."""
+    account, dormancy = settings.account, timedelta(days=settings.dormancy.days)
+    names, mailboxes, prove_first = account.generic_names, account.generic_mailboxes, account.verify_mail == "strict"
+
+    def measure(now: datetime) -> Measure:
+        return Measure(now, dormancy, names, mailboxes, prove_first)
+
+    return measure
 
 
 def explain_settings(settings: Settings) -> ExplainSettings:

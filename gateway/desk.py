@@ -1,4 +1,4 @@
-"""The policy in force, for those who ask about a person: an immutable book, replaced whole every few seconds (R83)."""
+"""The policy in force, for those who ask about a person: an immutable book, replaced whole when it changes (R83)."""
 
 from __future__ import annotations
 

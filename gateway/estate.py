@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -28,13 +27,14 @@ from gateway.deployment import (
     bounds,
     compliance_settings,
     explain_settings,
+    measure_of,
     people_settings,
     routes,
     rules,
     switch_settings,
 )
 from gateway.desk import PolicyDesk
-from gateway.overview import DayBook, Measure, Overview
+from gateway.overview import DayBook, Overview
 from gateway.pages.house import Charter
 from gateway.ports import Ambient, Audit, Bus, Records
 from gateway.providers.codes import Codes
@@ -92,17 +92,6 @@ def offices_of(
         audit_trail=AuditTrail(overview, audit, desk),
         measure=measure,
     )
-
-
-def measure_of(settings: Settings) -> Callable[[datetime], Measure]:
-    """What counts of people depend on, at an instant."""
-    account, dormancy = settings.account, timedelta(days=settings.dormancy.days)
-    names, mailboxes = account.generic_names, account.generic_mailboxes
-
-    def measure(now: datetime) -> Measure:
-        return Measure(now, dormancy, names, mailboxes)
-
-    return measure
 
 
 def statistics_of(settings: Settings, day_book: DayBook, overview: Overview, desk: PolicyDesk) -> Statistics:

@@ -18,6 +18,7 @@ CATEGORIES = (
     "no_mail", "unproved_mail", "shared_mail", "generic_mailbox", "generic_name", "duplicate", "dormant", "never_strong",
     "no_national_id", "suspended",
 )  # fmt: skip
+STOPS = ("no_mail", "shared_mail", "dormant", "suspended")  # of those, what keeps a code from anybody
 
 
 # Kinds of scopes that have sums of their own in the daily statistics, over everything at or below them.
@@ -29,19 +30,20 @@ SNAPSHOTS = ("people", "ready", "never_strong", "dormant", "shared_mail", "scope
 @dataclass(frozen=True, slots=True)
 class Measure:
     """What the counts depend on: the instant, how long an account stays awake, and the words that are no person's
-    (upper case without accents) and no person's mailbox (lower case, the part before @)."""
+    (upper case without accents) and no person's mailbox (lower case, the part before @); ``prove_first``: whether codes go
+    to proved addresses alone (``account.verify_mail = "strict"``), and not to any, which the first code proves."""
 
     now: datetime
     dormancy: timedelta
     generic_names: tuple[str, ...]
     generic_mailboxes: tuple[str, ...]
+    prove_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """``people``: accounts that are not closed, each once however many scopes they have; ``ready``: those in none of the
-    categories that stop a code (``no_mail``, ``shared_mail``, ``dormant``, ``suspended``) and with an address or a mobile
-    that is proved; ``counts`` by category."""
+    """``people``: accounts that are not closed, each once however many scopes they have; ``ready``: those in none of
+    ``STOPS`` and, with ``prove_first``, with an address or a mobile that is proved; ``counts`` by category."""
 
     people: int
     ready: int
@@ -104,6 +106,10 @@ class Overview(Protocol):
 
         ``duplicate``: another account that is not closed has the same ``search`` and belongs to the same place within
         these tops: the same scope, or services of one establishment, or an establishment and its service."""
+
+    async def readiness_each(self, tops: Mapping[str, str], measure: Measure) -> Mapping[str, Readiness]:
+        """By key, usually the id of a scope, what ``readiness`` says of its one path top; all from one question. Who has
+        several of the scopes counts in each of them, and duplicates are judged within each."""
 
     async def statistics(self, reach: Sequence[str], since: str, until: str) -> Sequence[Row]:
         """Daily sums within reach, ``since`` ≤ day ≤ ``until`` (2026-03-02): rows of ``day``, ``measure``, ``count``.

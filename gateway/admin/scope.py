@@ -92,7 +92,10 @@ class ScopePage(Room):
                 legal=self.may(actor, Right.LEGAL, scope.id),
                 switch=not scope.retired and self.may(actor, Right.SWITCH, scope.id, referent_enables=enables),
                 undo=self.may(actor, Right.SWITCH, scope.id),
-                ask=not scope.retired and self.may(actor, Right.ASK, scope.id) and not ruling.strong,
+                ask=not scope.retired
+                and not ruling.strong
+                and self.may(actor, Right.ASK, scope.id)
+                and not self.may(actor, Right.SWITCH, scope.id),
                 people=self.may(actor, Right.PEOPLE, scope.id),
                 shape=self.may(actor, Right.SHAPE, scope.id),
                 breakglass=not scope.retired and self.may(actor, Right.BREAKGLASS, scope.id),

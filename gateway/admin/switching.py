@@ -18,9 +18,10 @@ from gateway.admin import drafts
 from gateway.admin.frame import NOTHING, Room, Typed, asked, typed_in
 from gateway.admin.states import because
 from gateway.admin.when import BadDate, instant_of, next_hour
-from gateway.admin.words import CATEGORIES, KINDS, STATES, STUCK, count, whole, zone_name
+from gateway.admin.words import CATEGORIES, KINDS, STATES, count, whole, zone_name
 from gateway.administration.actor import Actor, ChangedMeanwhile, Faulty, checked_reason
 from gateway.administration.switching import Effect, Preview, Wanted
+from gateway.overview import STOPS
 from gateway.pages.administrator import Work
 from gateway.pages.base import Visit, go
 from gateway.policy.establishments import Ruling, Scope, State, SwitchKind
@@ -199,7 +200,9 @@ class SwitchPages(Room):
         return f"{people}, {whole(found.stuck)} {stuck}."
 
     def _effect(self, visit: Visit, effect: Effect) -> SimpleNamespace:
-        rows = [(name, CATEGORIES[name], effect.counts.get(name, 0)) for name in STUCK]
+        strict = self.offices.switches.settings.prove_first
+        causes = (*STOPS, "unproved_mail") if strict else STOPS
+        rows = [(name, CATEGORIES[name], effect.counts.get(name, 0)) for name in causes]
         return SimpleNamespace(
             id=effect.scope.id,
             name=effect.scope.name,

@@ -36,7 +36,6 @@ CATEGORIES: Mapping[str, str] = {
     "no_national_id": "Sans identifiant national",
     "suspended": "Compte suspendu",
 }
-STUCK = ("no_mail", "shared_mail", "dormant", "suspended")  # what stops a code (R88)
 FIELDS: Mapping[str, str] = {
     "code_validity": "Durée de validité du code",
     "second_factor_memory": "Mémoire du second facteur",

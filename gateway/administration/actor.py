@@ -9,7 +9,7 @@ from datetime import datetime
 from gateway.accounts.account import Grant, Role
 from gateway.audit import Act, Record
 from gateway.policy.establishments import PolicyBook
-from gateway.policy.rights import Reach, Right, Verdict, reach, verdict
+from gateway.policy.rights import TABLE, Reach, Right, Verdict, reach, verdict
 from gateway.reasons import GatewayError, Reason
 
 SHELL = (Grant(Role.NATIONAL, ""),)  # whoever may run commands beside the gateway's files may do everything
@@ -78,7 +78,13 @@ def require(actor: Actor, right: Right, scope_id: str, book: PolicyBook, *, refe
     if said is Verdict.HIDDEN or book.scope(scope_id) is None:
         raise NotThere
     if said is Verdict.FORBIDDEN:
-        raise NotYours("Cette action est réservée à l'équipe régionale.")
+        raise NotYours(reserved(right))
+
+
+def reserved(right: Right) -> str:
+    """To whom this belongs, in a sentence."""
+    team = "régionale" if right in TABLE[Role.REGION] else "nationale"
+    return f"Cette action est réservée à l'équipe {team}."
 
 
 def record(

@@ -1,7 +1,8 @@
 """One account in the hands of somebody who administers: whether they may do this to it, and writing what they did.
 
 * Who is in nobody's scope within reach does not exist for the actor; people without any scope are the nation's.
-* A référent acts alone only on people who work nowhere else: what takes effect everywhere is not one place's to decide.
+* A référent acts alone only on people who work nowhere else, in a practice of their own neither: what takes effect
+  everywhere is not one place's to decide.
 * What opens an account by mail is no référent's to change once its person came with a card or an e-CPS, and no region's
   while the person also works or looks after something in another: whoever attaches a doctor to their place, which takes
   a number and a name that are public, must not come to hold the doctor's account.
@@ -18,10 +19,11 @@ from datetime import datetime
 
 import structlog
 
-from gateway.accounts.account import Account, Role
+from gateway.accounts.account import Account, Origin, Role
 from gateway.accounts.register import Register
-from gateway.administration.actor import Actor, ChangedMeanwhile, Faulty, NotThere, NotYours, require
+from gateway.administration.actor import Actor, ChangedMeanwhile, Faulty, NotThere, NotYours, require, reserved
 from gateway.desk import PolicyDesk
+from gateway.identity import Space
 from gateway.policy.establishments import Scope
 from gateway.policy.rights import RANK, TABLE, Right, rank, roles_at
 from gateway.ports import Bus, Change, Records, Update, Value
@@ -29,7 +31,7 @@ from gateway.reasons import Stale, StoreUnavailable, Taken
 
 TURNS = 20
 HIGHER = "Ce compte est celui d'un administrateur\u00a0: seul un administrateur de même niveau peut agir."
-_ELSEWHERE = "Cette personne travaille aussi dans un autre établissement\u00a0: adressez-vous à l'équipe régionale."
+_ELSEWHERE = "Cette personne travaille aussi dans un autre établissement ou en libéral\u00a0: adressez-vous à l'équipe régionale."
 _THEIRS = (
     "Cette personne s'est déjà connectée par carte ou e-CPS\u00a0: elle change elle-même son adresse dans «\u00a0Mon compte"
     "\u00a0», ou s'adresse à l'équipe régionale."
@@ -109,13 +111,15 @@ class Custody:
             raise NotYours(task.not_self)
         height = self.height(actor, (*account.scopes, *((task.via,) if task.via else ())))
         if height == 0:
-            raise NotYours("Cette action est réservée à l'équipe régionale.")
+            raise NotYours(reserved(Right.PEOPLE))
         if rank(account.grants) > height:
             raise NotYours(HIGHER)
         led = [grant.scope for grant in account.grants]
         leads_elsewhere = len(self.within(actor, led)) < len(led)
         elsewhere = leads_elsewhere or len(self.within(actor, account.scopes)) < len(account.scopes)
-        if task.alone and height < RANK[Role.REGION] and elsewhere:
+        # A practice of one's own is no scope; somebody whom a référent invited is theirs all the same.
+        practises = account.space is Space.LIBERAL and account.origin is not Origin.REFERENT
+        if task.alone and height < RANK[Role.REGION] and (elsewhere or practises):
             raise NotYours(_ELSEWHERE)
         if task.alone and height < RANK[Role.NATIONAL] and leads_elsewhere and rank(account.grants) == height:
             raise NotYours(HIGHER)

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
+from gateway.administration.actor import reserved
 from gateway.administration.import_report import Note, Outcome, Run
+from gateway.administration.import_traces import Traces, retired
 from gateway.administration.revisions import Revisions
 from gateway.administration.scope_changes import at, below, changed
 from gateway.administration.scope_files import Place
@@ -20,16 +22,17 @@ from gateway.ports import Records, Span
 
 _PAGE = 500
 _MOST = 400  # scopes below one that are asked for people at once
-_FORBIDDEN = "Cette action est réservée à l'équipe régionale."
+_FORBIDDEN = reserved(Right.SHAPE)
 _GONE = Place(0, 0, "etablissement", "")
 
 
 class Absent:
     """``report`` raises ``RecordsUnavailable``."""
 
-    def __init__(self, records: Records, revisions: Revisions, desk: PolicyDesk, run: Run) -> None:
+    def __init__(self, records: Records, revisions: Revisions, written: Traces, desk: PolicyDesk, run: Run) -> None:
         self._records = records
         self._revisions = revisions
+        self._traces = written
         self._desk = desk
         self._run = run
         self._actor = run.actor
@@ -72,5 +75,6 @@ class Absent:
             return [Note(place.line, Outcome.UNCHANGED, place.id, f"{said}, mais des personnes y sont rattachées.")]
         if not self._run.dry_run:
             change = changed(row, {"retired_at": self._run.now()}, self._run.now())
+            await self._traces.write([retired(self._actor, self._run.id, place.id, self._run.now())])
             await self._revisions.write(lambda revision: [at(revision, change)])
         return [Note(place.line, Outcome.UPDATED, place.id, f"{said} : fermé.")]

@@ -25,16 +25,18 @@ from gateway.accounts import foreign
 from gateway.accounts.account import Grant, Origin, Role
 from gateway.accounts.mailboxes import Mailboxes
 from gateway.administration.account_files import NO_PASSWORD, People, Person
+from gateway.administration.actor import reserved
 from gateway.administration.import_report import MOST_CHANGES, Note, Outcome, Run, TooMany
+from gateway.administration.import_traces import Traces, traces
 from gateway.administration.tables import Source
 from gateway.desk import PolicyDesk
 from gateway.identity import Space, searchable
 from gateway.policy.rights import Right, Verdict, rank, verdict
-from gateway.ports import Ambient, Bus, Change, Insert, Records, Row, Update, Value
+from gateway.ports import Ambient, Audit, Bus, Change, Insert, Records, Row, Update, Value
 from gateway.reasons import Stale, StoreUnavailable
 
 OPTIONS: tuple[str, ...] = ()
-_FORBIDDEN = "Cette action est réservée à l'équipe régionale."
+_FORBIDDEN = reserved(Right.IMPORT)
 _SHARED = "Adresse mail partagée avec un autre compte : à corriger avant de pouvoir recevoir des codes."
 
 
@@ -69,20 +71,24 @@ class _Batch:
 class AccountImport:
     """``run`` may raise ``Unreadable`` and ``RecordsUnavailable``."""
 
-    def __init__(self, records: Records, ambient: Ambient, bus: Bus | None, desk: PolicyDesk) -> None:
+    def __init__(self, records: Records, ambient: Ambient, audit: Audit, bus: Bus | None, desk: PolicyDesk) -> None:
         self._records = records
         self._ambient = ambient
+        self._audit = audit
         self._bus = bus
         self._desk = desk
 
     async def run(self, run: Run, source: Source) -> None:
-        await _Accounts(self._records, self._ambient, self._bus, self._desk, run).run(source)
+        await _Accounts(self._records, self._ambient, self._audit, self._bus, self._desk, run).run(source)
 
 
 class _Accounts:
-    def __init__(self, records: Records, ambient: Ambient, bus: Bus | None, desk: PolicyDesk, run: Run) -> None:
+    def __init__(
+        self, records: Records, ambient: Ambient, audit: Audit, bus: Bus | None, desk: PolicyDesk, run: Run
+    ) -> None:
         self._records = records
         self._ambient = ambient
+        self._traces = Traces(audit)
         self._bus = bus
         self._desk = desk
         self._run = run
@@ -132,6 +138,8 @@ class _Accounts:
         if len(changes) > MOST_CHANGES and len(persons) > 1:
             raise TooMany
         if changes and not self._run.dry_run:
+            who, run_id = self._run.actor, self._run.id
+            await self._traces.write(traces(who, run_id, batch.made, batch.values, known.accounts, now))
             await self._records.write(*changes)
             for address in batch.left:
                 try:

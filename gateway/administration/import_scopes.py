@@ -19,9 +19,10 @@ from functools import partial
 from typing import cast
 
 from gateway.accounts.account import Role
-from gateway.administration.actor import Actor, NotThere
+from gateway.administration.actor import Actor, NotThere, reserved
 from gateway.administration.import_absent import Absent
 from gateway.administration.import_report import MOST_CHANGES, Note, Outcome, Run, TooMany
+from gateway.administration.import_traces import Traces, scope_traces
 from gateway.administration.revisions import Revisions
 from gateway.administration.scope_changes import at, below, changed, moves, parents_kept
 from gateway.administration.scope_files import Extraction, Place, Table, is_finess
@@ -31,12 +32,12 @@ from gateway.identity import searchable
 from gateway.policy.rights import Right, Verdict, verdict
 from gateway.policy.territories import DEPARTMENTS, REGIONS, department, of_finess
 from gateway.policy.tree import KINDS
-from gateway.ports import Change, Insert, Records, Row, Value
+from gateway.ports import Audit, Change, Insert, Records, Row, Value
 from gateway.reasons import Stale
 
 OPTIONS = ("move", "retire")
 _UNKNOWN = NotThere().sentence
-_FORBIDDEN = "Cette action est réservée à l'équipe régionale."
+_FORBIDDEN = reserved(Right.SHAPE)
 _NATIONAL = "Ce qui dépend directement du pays est créé par l'équipe nationale."
 _NUMBERED = "Ce numéro FINESS est déjà celui d'un autre élément."
 _MOST_MOVED = 400  # scopes below one that moves
@@ -53,19 +54,23 @@ class _Parent:
 class ScopeImport:
     """``run`` is called once. Raises ``Unreadable``, ``RecordsUnavailable``."""
 
-    def __init__(self, records: Records, revisions: Revisions, desk: PolicyDesk) -> None:
+    def __init__(self, records: Records, revisions: Revisions, audit: Audit, desk: PolicyDesk) -> None:
         self._records = records
         self._revisions = revisions
+        self._audit = audit
         self._desk = desk
 
     async def run(self, run: Run, source: Source) -> None:
-        await _Scopes(self._records, self._revisions, self._desk, run, source).run()
+        await _Scopes(self._records, self._revisions, Traces(self._audit), self._desk, run, source).run()
 
 
 class _Scopes:
-    def __init__(self, records: Records, revisions: Revisions, desk: PolicyDesk, run: Run, source: Source) -> None:
+    def __init__(
+        self, records: Records, revisions: Revisions, written: Traces, desk: PolicyDesk, run: Run, source: Source
+    ) -> None:
         self._records = records
         self._revisions = revisions
+        self._traces = written
         self._desk = desk
         self._run = run
         self._actor: Actor = run.actor
@@ -93,7 +98,8 @@ class _Scopes:
             async for batch in self._run.batches(self._source, partial(self._of_kind, file, kind), share):
                 await self._run.settle(batch, self._settle)
         if self._finess and "etablissement" in kinds:
-            await Absent(self._records, self._revisions, self._desk, self._run).report(set(self._where.values()))
+            absent = Absent(self._records, self._revisions, self._traces, self._desk, self._run)
+            await absent.report(set(self._where.values()))
         await self._run.publish()
 
     async def _survey(self, file: Table | Extraction) -> tuple[set[str], set[str]]:
@@ -176,6 +182,7 @@ class _Scopes:
                     raise Stale("somebody else changed a scope")
                 return [*kept, *(at(revision, change) for change in changes)]
 
+            await self._traces.write(scope_traces(self._actor, self._run.id, changes, by_id, self._run.now()))
             await self._revisions.write(written)
         self._top = self._nation
         if self._run.dry_run:

@@ -20,7 +20,7 @@ import structlog
 from gateway import spreadsheet
 from gateway.accounts.account import Role
 from gateway.administration import import_accounts, import_scopes
-from gateway.administration.actor import Actor, Faulty, NotThere, NotYours, record
+from gateway.administration.actor import Actor, Faulty, NotThere, NotYours, record, reserved
 from gateway.administration.import_accounts import AccountImport
 from gateway.administration.import_report import Run
 from gateway.administration.import_scopes import ScopeImport
@@ -58,8 +58,8 @@ class Imports:
         self._records = records
         self._ambient = ambient
         self._audit = audit
-        self._scopes = ScopeImport(records, revisions, desk)
-        self._accounts = AccountImport(records, ambient, bus, desk)
+        self._scopes = ScopeImport(records, revisions, audit, desk)
+        self._accounts = AccountImport(records, ambient, audit, bus, desk)
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def start(
@@ -77,7 +77,7 @@ class Imports:
         if faults:
             raise Faulty(faults)
         if not any(_RIGHTS[kind] in TABLE[grant.role] for grant in actor.grants):
-            raise NotYours("Cette action est réservée à l'équipe régionale.")
+            raise NotYours(reserved(_RIGHTS[kind]))
         await self.recover(now)
         if await self._records.find("imports", {"kind": kind, "author": actor.id, "state": "running"}, limit=1):
             raise Faulty({"": ["Un import que vous avez lancé est encore en cours."]})

@@ -118,10 +118,12 @@ class PeopleOffice:
             raise StoreUnavailable("invitations need the store that the gateway uses; start the gateway once")
         for _ in range(TURNS):
             held = await self._welcome.held_by(newcomer)
+            if held is None and await self._mailboxes.holders(newcomer.mail):
+                held = await self._welcome.held_by(newcomer)  # who holds it may be they, invited at this instant
+                if held is None:
+                    raise Faulty({"mail": [_TAKEN]})
             if held is not None:
                 return await self._join(actor, held, scope, now)
-            if await self._mailboxes.holders(newcomer.mail):
-                raise Faulty({"mail": [_TAKEN]})
             account_id = self._welcome.new_id()
             mail = await self._invitations.invite(account_id, newcomer.mail, scope.name, now)
             try:
@@ -200,7 +202,9 @@ class PeopleOffice:
         if account.suspended_at is not None:
             return account
         await self._audit.record(record(Act.ACCOUNT_SUSPENDED, actor, now, account=account.id, why=why))
-        changed = await self._custody.write(task, account, now, suspended_at=now, suspended_reason=why)
+        changed = await self._custody.write(
+            task, account, now, suspended_at=now, suspended_reason=why, memory_void_at=now
+        )
         if self._keeper is not None:
             try:
                 await self._keeper.close_all(account.id, now)
@@ -237,9 +241,12 @@ class PeopleOffice:
         return changed
 
     async def end_sessions(self, actor: Actor, account_id: str, now: datetime) -> int:
-        """Sign the person out everywhere, at once; how many sessions ended."""
-        account = await self._custody.read(Task(actor, account_id))
+        """Sign the person out everywhere, at once, and let every browser forget the second factor it holds (R78); how
+        many sessions ended."""
+        task = Task(actor, account_id)
+        account = await self._custody.read(task)
         await self._audit.record(record(Act.SESSION_REVOKED, actor, now, account=account.id, sessions="all"))
+        await self._custody.write(task, account, now, memory_void_at=now)
         return await self._keeper.close_all(account.id, now) if self._keeper is not None else 0
 
     # Places and roles

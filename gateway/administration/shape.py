@@ -119,7 +119,9 @@ class Shape:
             paths[one.id] = f"{paths[one.parent]}{one.id}/"
             found.append((one, paths[one.id]))
             if len(found) > _LONGEST_MOVE:
-                raise Faulty({"parent": [f"Plus de {_LONGEST_MOVE} éléments en dépendent : déplacez-les par import."]})
+                raise Faulty(
+                    {"parent": [f"Plus de {_LONGEST_MOVE} éléments en dépendent : déplacez-en d'abord une partie."]}
+                )
         return found
 
     async def _may_end(self, scope: Scope) -> None:

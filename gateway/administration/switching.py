@@ -140,7 +140,7 @@ class SwitchBoard:
         if not scopes:
             return Readiness(0, 0, dict.fromkeys(CATEGORIES, 0))
         said = self.settings
-        measure = Measure(now, said.dormancy, said.generic_names, said.generic_mailboxes)
+        measure = Measure(now, said.dormancy, said.generic_names, said.generic_mailboxes, said.prove_first)
         return await self._overview.readiness([scope.path for scope in scopes], measure)
 
     async def switch(

@@ -29,6 +29,7 @@ class SwitchSettings:
     generic_names: tuple[str, ...]
     generic_mailboxes: tuple[str, ...]
     zone: ZoneInfo
+    prove_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

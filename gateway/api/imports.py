@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from gateway.administration.actor import NotYours
+from gateway.administration.actor import NotYours, reserved
 from gateway.administration.offices import Offices
 from gateway.api import uploads
 from gateway.api.import_models import (
@@ -76,7 +76,7 @@ class ImportDesk:
         """200 with the beginning of the report when it is done soon, 202 while it goes on."""
         right = Right.IMPORT if kind == "accounts" else Right.SHAPE
         if not any(right in TABLE[grant.role] for grant in call.actor.grants):  # before a byte is kept
-            raise NotYours("Cette action est réservée à l'équipe régionale.")
+            raise NotYours(reserved(right))
         query: ImportQuery = call.query
         imports, settings = self._offices.imports, self._settings
         source = await uploads.received(call.visit.request, settings.folder, settings.largest)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
+from zoneinfo import ZoneInfo
 
 from gateway.administration.imports import Imports
+from gateway.administration.readiness import ReadinessReport
 from gateway.administration.scopes import ScopeOffice
 from gateway.administration.switching import SwitchBoard
 from gateway.commands.office import Office, Problem
-from gateway.deployment import bounds, switch_settings
+from gateway.deployment import bounds, measure_of, switch_settings
 from gateway.edges.overview import SqlOverview
 from gateway.overview import Measure
 from gateway.policy.establishments import Scope
@@ -45,10 +47,15 @@ class Rooms:
         one = self._office
         return Imports(one.records, one.ambient, one.audit, one.revisions, one.desk, one.store)
 
+    @cached_property
+    def readiness(self) -> ReadinessReport:
+        settings = self._office.settings
+        zone = ZoneInfo(settings.ui.timezone)
+        return ReadinessReport(self._office.desk, self.overview, measure_of(settings), zone)
+
     @property
     def measure(self) -> Measure:
-        account = self._office.settings.account
-        return Measure(self._office.now, self._office.dormancy, account.generic_names, account.generic_mailboxes)
+        return measure_of(self._office.settings)(self._office.now)
 
     def scope(self, name: str) -> Scope:
         """The scope of this id or FINESS number; raises ``Problem``."""

@@ -21,7 +21,6 @@ from gateway.commands.shared import config_option
 
 if TYPE_CHECKING:
     from gateway.commands.office import Office
-    from gateway.commands.rooms import Rooms
     from gateway.overview import Readiness
     from gateway.policy.establishments import Ruling, Scope
     from gateway.ports import Row
@@ -184,8 +183,9 @@ def readiness(config: Path, as_json: bool, as_csv: bool, name: str) -> None:
         rooms = await Rooms.opened(office)
         found = rooms.scope(name)
         if as_csv:
-            await _people(rooms, found.path)
-        return found, await rooms.overview.readiness((found.path,), rooms.measure)
+            async for line in rooms.readiness.csv(office.actor, found.id, office.now):
+                sys.stdout.write(line)
+        return found, await rooms.readiness.counts(office.actor, found.id, office.now)
 
     found, counts = work(config, read)
     if as_csv:
@@ -197,25 +197,6 @@ def readiness(config: Path, as_json: bool, as_csv: bool, name: str) -> None:
         return
     for key, value in {"people": counts.people, "ready": counts.ready, "stuck": stuck, **counts.counts}.items():
         columns(key, value)
-
-
-async def _people(rooms: Rooms, path: str) -> None:
-    """Everybody at or below the path, with what stands in their way; a page at a time."""
-    from gateway import spreadsheet
-    from gateway.overview import CATEGORIES, AccountQuery
-
-    names = ("id", "national_id", "family_name", "given_name", "mail", "last_sign_in_at")
-    sys.stdout.write(spreadsheet.BOM + spreadsheet.line([*names, "ready", *CATEGORIES]))
-    after = ""
-    while True:
-        query = AccountQuery((path,), scope_path=path, after=after, limit=_PAGE)
-        page = await rooms.overview.accounts(query, rooms.measure)
-        for row in page.rows:
-            marks = [bool(row[name]) for name in ("ready", *CATEGORIES)]
-            sys.stdout.write(spreadsheet.line([*(row[name] for name in names), *marks]))
-        after = page.cursor
-        if not after:
-            return
 
 
 def line_of(found: Scope, ruling: Ruling) -> dict[str, Any]:

@@ -176,7 +176,8 @@ def undo(config: Path, reason: str, only: tuple[str, ...], batch: str) -> None:
         ids = [rooms.scope(name).id for name in only]
         return await rooms.switches.undo(office.actor, batch, reason, office.now, ids)
 
-    click.echo(f"{work(config, act)} switches undone.")
+    undone = work(config, act)
+    click.echo(f"{undone} switch{'es' if undone != 1 else ''} undone.")
 
 
 @click.command("breakglass")

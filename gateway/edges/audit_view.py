@@ -15,7 +15,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from gateway.edges.database import Database
-from gateway.edges.findings import EVERYTHING, attached, narrowed, people_within, within
+from gateway.edges.findings import EVERYTHING, attached, lies, narrowed, people_within, within
 from gateway.edges.schema import audit, memberships, scopes
 from gateway.overview import AuditQuery
 from gateway.ports import Row
@@ -52,7 +52,7 @@ class AuditView:
         return await self._database.read(sa.select(audit).where(audit.c.seq.in_(keys)).order_by(audit.c.seq.desc()))
 
     async def _small(self, tops: Sequence[str]) -> bool:
-        there = within(scopes.c.path, tops)
+        there = within(scopes, tops)
         places = sa.select(scopes.c.id).where(there).limit(_FEW + 1).subquery()
         joined = scopes.join(memberships, memberships.c.scope_id == scopes.c.id)
         people = sa.select(memberships.c.account_id).select_from(joined).where(there).limit(_FEW + 1).subquery()
@@ -95,7 +95,7 @@ def _branches(tops: Sequence[str]) -> list[Any]:
     """The rows of a small reach: no row is in both branches."""
     return [
         sa.and_(audit.c.scope.is_(None), audit.c.account.in_(people_within(tops))),
-        audit.c.scope.in_(sa.select(scopes.c.id).where(within(scopes.c.path, tops))),
+        audit.c.scope.in_(sa.select(scopes.c.id).where(within(scopes, tops))),
     ]
 
 
@@ -104,6 +104,6 @@ def _within(tops: Sequence[str]) -> Any:
     named = sa.exists(
         sa.select(sa.literal(1))
         .select_from(there)
-        .where(there.c.id == audit.c.scope, within(there.c.path, tops))
+        .where(there.c.id == audit.c.scope, lies(there, tops))
     )  # fmt: skip
     return sa.or_(sa.and_(audit.c.scope.is_(None), attached(audit.c.account, tops)), named)

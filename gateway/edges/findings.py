@@ -1,7 +1,8 @@
 """What may stand in a person's way, and who lies within reach, as SQL: the words ``edges.overview`` is made of.
 
 * A reach is a tuple of path tops. All below a top is one span of ``ix_scopes_path``; ``/`` is everything, and asks no
-  scope at all: it includes people attached nowhere.
+  scope at all: it includes people attached nowhere. Beyond a few tops they are one list in one parameter, joined with
+  the scopes once: two thousand scopes are as good as two.
 * Every category is an expression over one row of ``accounts``, the same as ``accounts.account.Account`` and the pages
   judge it, but for duplicates, which need other rows.
 * Two accounts are duplicates when their names are spelled alike (``search``) and both belong to one place: the same
@@ -11,7 +12,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,9 +21,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from gateway.edges.schema import accounts, memberships, scopes
-from gateway.overview import Measure
+from gateway.overview import STOPS, Measure
 
 EVERYTHING = "/"
+_SPANS = 4  # tops that are spelled out, so that the database knows how much lies below them
 Condition = sa.ColumnElement[bool]
 
 
@@ -42,6 +45,23 @@ def _strpos(element: Any, compiler: Any, **words: Any) -> str:
     return f"strpos({compiler.process(element.clauses, **words)})"
 
 
+class entries_of(FunctionElement[Any]):
+    """The entries of a JSON object of texts, as rows of ``key`` and ``value``."""
+
+    name = "entries"
+    inherit_cache = True
+
+
+@compiles(entries_of, "sqlite")
+def _json_each(element: Any, compiler: Any, **words: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **words)})"
+
+
+@compiles(entries_of, "postgresql")
+def _json_each_text(element: Any, compiler: Any, **words: Any) -> str:
+    return f"json_each_text(CAST({compiler.process(element.clauses, **words)} AS json))"
+
+
 # Reach
 
 
@@ -58,9 +78,30 @@ def narrowed(reach: Sequence[str], scope_path: str) -> tuple[str, ...]:
     return tuple(top for top in tops if top.startswith(scope_path))
 
 
-def within(path: sa.ColumnElement[str], tops: Sequence[str]) -> Condition:
-    """Whether a path lies at or below one of the tops."""
+def within(s: Any, tops: Sequence[str]) -> Condition:
+    """Whether a scope lies at or below one of the tops; the way to start from when rows are looked for."""
+    return _spanned(s.c.path, tops) if len(tops) <= _SPANS else s.c.id.in_(_inside(tops))
+
+
+def lies(s: Any, tops: Sequence[str]) -> Condition:
+    """The same as a question about rows found otherwise: no index of ``id`` is walked for it."""
+    return _spanned(s.c.path, tops) if len(tops) <= _SPANS else s.c.id.op("||")("").in_(_inside(tops))
+
+
+def _spanned(path: sa.ColumnElement[str], tops: Sequence[str]) -> Condition:
     return sa.or_(*(sa.and_(path >= top, path < top[:-1] + "0") for top in tops))  # the character after "/" is "0"
+
+
+def _inside(tops: Sequence[str]) -> sa.Select[Any]:
+    top, s = listed({str(number): top for number, top in enumerate(tops)}), scopes.alias("inner")
+    inside = sa.select(s.c.id).select_from(top.join(s, below(top.c.value, s.c.path)))
+    return sa.select(inside.cte("inside").prefix_with("MATERIALIZED").c.id)
+
+
+def listed(tops: Mapping[str, str]) -> Any:
+    """The tops as a table of ``key`` and ``value``."""
+    made = entries_of(sa.literal(json.dumps(tops, ensure_ascii=False)))
+    return made.table_valued(sa.column("key", sa.String), sa.column("value", sa.String), name="tops")
 
 
 def below(top_path: sa.ColumnElement[str], path: sa.ColumnElement[str]) -> Condition:
@@ -72,7 +113,7 @@ def below(top_path: sa.ColumnElement[str], path: sa.ColumnElement[str]) -> Condi
 def people_within(tops: Sequence[str]) -> sa.Select[Any]:
     """``account_id`` of everybody attached at or below the tops, each once."""
     joined = scopes.join(memberships, memberships.c.scope_id == scopes.c.id)
-    return sa.select(memberships.c.account_id).distinct().select_from(joined).where(within(scopes.c.path, tops))
+    return sa.select(memberships.c.account_id).distinct().select_from(joined).where(within(scopes, tops))
 
 
 def attached(account: sa.ColumnElement[str], tops: Sequence[str]) -> Condition:
@@ -82,7 +123,7 @@ def attached(account: sa.ColumnElement[str], tops: Sequence[str]) -> Condition:
     return sa.exists(
         sa.select(sa.literal(1))
         .select_from(joined)
-        .where(here.c.account_id == account, within(there.c.path, tops))
+        .where(here.c.account_id == account, lies(there, tops))
     )  # fmt: skip
 
 
@@ -91,16 +132,9 @@ def whole_tree(tops: Sequence[str]) -> bool:
     return any(top.count("/") == 2 for top in tops)
 
 
-def attached_anywhere(account: sa.ColumnElement[str], tops: Sequence[str]) -> Condition:
-    """``attached`` for nearly everybody: the few scopes elsewhere are found first."""
-    here = memberships.alias("here")
-    mine = sa.and_(here.c.account_id == account, here.c.scope_id.not_in(elsewhere(tops)))
-    return sa.exists(sa.select(sa.literal(1)).select_from(here).where(mine))
-
-
 def elsewhere(tops: Sequence[str]) -> sa.Select[Any]:
     """The scopes outside the tops."""
-    return sa.select(scopes.c.id).where(sa.or_(scopes.c.path.is_(None), sa.not_(within(scopes.c.path, tops))))
+    return sa.select(scopes.c.id).where(sa.or_(scopes.c.path.is_(None), sa.not_(within(scopes, tops))))
 
 
 # Categories
@@ -137,23 +171,28 @@ def dormant(a: Any, measure: Measure) -> Condition:
 
 
 def ready(a: Any, measure: Measure) -> Condition:
-    """Nothing that stops a code, and an address or a mobile that is proved (R88)."""
+    """Nothing that stops a code (``overview.STOPS``); with ``prove_first`` also an address or a mobile that is proved."""
     found = findings(a, measure)
-    proved = sa.or_(a.c.mail_proved_at.is_not(None), sa.and_(a.c.phone.is_not(None), a.c.phone_proved_at.is_not(None)))
-    stops = (found[name] for name in ("no_mail", "shared_mail", "dormant", "suspended"))
-    return sa.and_(proved, *(sa.not_(one) for one in stops))
+    stops = [sa.not_(found[name]) for name in STOPS]
+    if measure.prove_first:
+        mobile = sa.and_(a.c.phone.is_not(None), a.c.phone_proved_at.is_not(None))
+        stops.append(sa.or_(a.c.mail_proved_at.is_not(None), mobile))
+    return sa.and_(*stops)
 
 
 def _named(search: sa.ColumnElement[str], words: Sequence[str]) -> Condition:
     # An absent name has no word: every condition stays true or false, so that NOT means what it says.
     spaced = sa.literal(" ").op("||")(sa.func.coalesce(search, "")).op("||")(" ")
-    return sa.or_(sa.false(), *(place_of(spaced, f" {word} ") > 0 for word in words))
+    somewhere = sa.or_(
+        sa.false(), *(place_of(search, word) > 0 for word in words)
+    )  # cheaper, and of nearly no name
+    return sa.and_(somewhere, sa.or_(sa.false(), *(place_of(spaced, f" {word} ") > 0 for word in words)))
 
 
 # Duplicates
 
 
-def _anchor(s: Any) -> sa.ColumnElement[str]:
+def anchor_of(s: Any) -> sa.ColumnElement[str]:
     """The place people know each other in: of a service its establishment, else the scope itself."""
     service: sa.ColumnElement[str] = sa.literal_column(
         "'service'"
@@ -163,26 +202,29 @@ def _anchor(s: Any) -> sa.ColumnElement[str]:
 
 def duplicates(tops: Sequence[str]) -> sa.Select[Any]:
     """``id`` of every account with a duplicate within the tops, each once."""
-    return _among_all(tops) if EVERYTHING in tops or whole_tree(tops) else _among_some(tops)
+    named = _named_anywhere(tops) if EVERYTHING in tops or whole_tree(tops) else _named_within(tops)
+    people = named.cte("named").prefix_with("MATERIALIZED")
+    return sa.select(people.c.id).distinct().where(alike(people))
 
 
-def _among_some(tops: Sequence[str]) -> sa.Select[Any]:
+def alike(people: sa.CTE, *keys: str) -> Condition:
+    """Whether a row of ``people`` (``id``, ``search``, ``anchor``) has a name that another of them has at the same place;
+    with ``keys``, another with the same values of these columns too."""
+    by = [people.c[name] for name in (*keys, "search", "anchor")]
+    groups = sa.select(*by).where(people.c.search != "").group_by(*by)
+    groups = groups.having(sa.func.min(people.c.id) < sa.func.max(people.c.id))
+    several = groups.cte("several").prefix_with("MATERIALIZED")
+    return sa.tuple_(*by).in_(sa.select(*several.c))
+
+
+def _named_within(tops: Sequence[str]) -> sa.Select[Any]:
     a, m, s = accounts.alias("a1"), memberships.alias("m1"), scopes.alias("s1")
     source = s.join(m, m.c.scope_id == s.c.id).join(a, a.c.id == m.c.account_id)
-    living = [a.c.closed_at.is_(None), a.c.search != ""]
-    people = (
-        sa.select(a.c.id, a.c.search, _anchor(s).label("anchor"))
-        .select_from(source)
-        .where(within(s.c.path, tops), *living)
-        .cte("named")
-        .prefix_with("MATERIALIZED")
-    )
-    groups = _groups(sa.select(people.c.search, people.c.anchor), people.c.search, people.c.anchor, people.c.id)
-    same = sa.and_(people.c.search == groups.c.search, people.c.anchor == groups.c.anchor)
-    return sa.select(people.c.id).distinct().select_from(groups.join(people, same))
+    people = sa.select(a.c.id, a.c.search, anchor_of(s).label("anchor")).select_from(source)
+    return people.where(within(s, tops), a.c.closed_at.is_(None), a.c.search != "")
 
 
-def _among_all(tops: Sequence[str]) -> sa.Select[Any]:
+def _named_anywhere(tops: Sequence[str]) -> sa.Select[Any]:
     """Names that occur once, most of them, are left out before anything is joined."""
     a, b, m, s = accounts.alias("a1"), accounts.alias("b1"), memberships.alias("m1"), scopes.alias("s1")
     names = (
@@ -205,33 +247,16 @@ def _among_all(tops: Sequence[str]) -> sa.Select[Any]:
         .outerjoin(services, services.c.id == m.c.scope_id)
     )
     anchor: sa.ColumnElement[str] = sa.func.coalesce(services.c.parent_id, m.c.scope_id)
-    rows = sa.select(a.c.search, anchor.label("anchor")).select_from(source)
-    if EVERYTHING not in tops:
-        rows = rows.where(m.c.scope_id.not_in(elsewhere(tops)))
-    groups = _groups(rows, a.c.search, anchor, a.c.id)
-    # Few groups; back from their names to their people.
-    a2, m2, s2 = accounts.alias("a2"), memberships.alias("m2"), scopes.alias("s2")
-    back = (
-        groups.join(a2, sa.and_(a2.c.search == groups.c.search, a2.c.closed_at.is_(None)))
-        .join(m2, m2.c.account_id == a2.c.id)
-        .join(s2, sa.and_(s2.c.id == m2.c.scope_id, _anchor(s2) == groups.c.anchor))
-    )
-    found = sa.select(a2.c.id).distinct().select_from(back)
-    return found if EVERYTHING in tops else found.where(within(s2.c.path, tops))
-
-
-def _groups(rows: sa.Select[Any], search: Any, anchor: Any, one: Any) -> sa.CTE:
-    """The names that two accounts have at one place."""
-    several = rows.group_by(search, anchor).having(sa.func.min(one) < sa.func.max(one))
-    return several.cte("groups").prefix_with("MATERIALIZED")
+    people = sa.select(a.c.id, a.c.search, anchor.label("anchor")).select_from(source)
+    return people if EVERYTHING in tops else people.where(m.c.scope_id.not_in(elsewhere(tops)))
 
 
 def duplicates_of(ids: Sequence[str], tops: Sequence[str]) -> sa.Select[Any]:
     """Which of these few accounts have a duplicate within the tops, found by their names."""
     a, m, s = accounts.alias("a1"), memberships.alias("m1"), scopes.alias("s1")
-    here = [] if EVERYTHING in tops else [within(s.c.path, tops)]
+    here = [] if EVERYTHING in tops else [lies(s, tops)]
     mine = (
-        sa.select(a.c.id, a.c.search, _anchor(s).label("anchor"))
+        sa.select(a.c.id, a.c.search, anchor_of(s).label("anchor"))
         .select_from(a.join(m, m.c.account_id == a.c.id).join(s, s.c.id == m.c.scope_id))
         .where(a.c.id.in_(ids), a.c.search != "", *here)
         .cte("mine")
@@ -245,6 +270,6 @@ def duplicates_of(ids: Sequence[str], tops: Sequence[str]) -> sa.Select[Any]:
         .cte("mates")
         .prefix_with("MATERIALIZED")
     )
-    there = [] if EVERYTHING in tops else [within(bs.c.path, tops)]
-    joined = mates.join(bs, sa.and_(bs.c.id == mates.c.scope_id, _anchor(bs) == mates.c.anchor))
+    there = [] if EVERYTHING in tops else [lies(bs, tops)]
+    joined = mates.join(bs, sa.and_(bs.c.id == mates.c.scope_id, anchor_of(bs) == mates.c.anchor))
     return sa.select(mates.c.id).distinct().select_from(joined).where(*there)

@@ -16,15 +16,16 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from gateway.edges.audit_view import AuditView
+from gateway.edges.counting import counted, counted_each
 from gateway.edges.database import Database
 from gateway.edges.findings import (
     EVERYTHING,
     attached,
-    attached_anywhere,
     below,
     duplicates,
     duplicates_of,
     findings,
+    lies,
     narrowed,
     people_within,
     place_of,
@@ -35,7 +36,7 @@ from gateway.edges.findings import (
 from gateway.edges.schema import accounts, logins, memberships, scopes
 from gateway.edges.tally import by_region, statistics_within
 from gateway.identity import Login, searchable
-from gateway.overview import CATEGORIES, AccountQuery, AuditQuery, Measure, Page, Readiness
+from gateway.overview import AccountQuery, AuditQuery, Measure, Page, Readiness
 from gateway.ports import Row
 
 _FEW = 3000  # people of a small reach
@@ -86,21 +87,10 @@ class SqlOverview:
         return number if number and now - at < _MINUTE else None
 
     async def readiness(self, reach: Sequence[str], measure: Measure) -> Readiness:
-        tops = narrowed(reach, "")
-        if not tops:
-            return Readiness(0, 0, dict.fromkeys(CATEGORIES, 0))
-        found = findings(accounts, measure)
-        sums = [_how_many(one).label(name) for name, one in found.items()]
-        query = sa.select(sa.func.count().label("people"), _how_many(ready(accounts, measure)).label("ready"), *sums)
-        there = [attached_anywhere(accounts.c.id, tops)] if whole_tree(tops) else []
-        doubled = duplicates(tops).subquery()
-        (row,), (twice,) = await asyncio.gather(
-            self._database.read(query.select_from(_source(tops)).where(_LIVING, *there)),
-            self._database.read(sa.select(sa.func.count().label("number")).select_from(doubled)),
-        )
-        numbers = {**row, "duplicate": twice["number"]}
-        counts = {name: cast(int, numbers[name] or 0) for name in CATEGORIES}
-        return Readiness(cast(int, row["people"]), cast("int | None", row["ready"]) or 0, counts)
+        return await counted(self._database, narrowed(reach, ""), measure)
+
+    async def readiness_each(self, tops: Mapping[str, str], measure: Measure) -> Mapping[str, Readiness]:
+        return await counted_each(self._database, tops, measure)
 
     async def statistics(self, reach: Sequence[str], since: str, until: str) -> Sequence[Row]:
         return await statistics_within(self._database, narrowed(reach, ""), since, until)
@@ -160,7 +150,7 @@ class SqlOverview:
         some = (
             sa.select(sa.literal(1))
             .select_from(scopes.join(memberships, memberships.c.scope_id == scopes.c.id))
-            .where(within(scopes.c.path, tops))
+            .where(within(scopes, tops))
             .limit(_FEW + 1)
             .subquery()
         )
@@ -202,7 +192,7 @@ class SqlOverview:
         joined = memberships.join(scopes, scopes.c.id == memberships.c.scope_id)
         query = sa.select(memberships.c.account_id, memberships.c.scope_id).select_from(joined)
         if EVERYTHING not in tops:
-            query = query.where(within(scopes.c.path, tops))
+            query = query.where(lies(scopes, tops))
         found: dict[str, list[str]] = {}
         rows = await self._database.read(
             query.where(memberships.c.account_id.in_(account_ids)).order_by(memberships.c.scope_id)
@@ -221,10 +211,6 @@ def _nearly_all(tops: Sequence[str]) -> bool:
 
 def _keys() -> sa.Select[Any]:
     return sa.select(accounts.c.search, accounts.c.id).where(accounts.c.search.is_not(None))
-
-
-def _how_many(condition: Any) -> sa.ColumnElement[int]:
-    return sa.func.sum(sa.case((condition, 1), else_=0))
 
 
 def _source(tops: Sequence[str]) -> sa.FromClause:

@@ -243,24 +243,32 @@ async def by_region(database: Database, tops: Sequence[str], since: str, until: 
     if not tops:
         return ()
     region = [scopes.c.kind == "region", scopes.c.path.is_not(None)]
-    seen = region if EVERYTHING in tops else [*region, within(scopes.c.path, tops)]
+    seen = region if EVERYTHING in tops else [*region, within(scopes, tops)]
     whole = [cast(str, row["id"]) for row in await database.read(sa.select(scopes.c.id).where(*seen))]
     found = [*await _events_of(database, whole, since, until), *await _newest_of(database, whole, since, until)]
-    for top in tops:
-        above = [part for part in top.split("/") if part and part not in whole]
-        for row in await database.read(sa.select(scopes.c.id).where(*region, scopes.c.id.in_(above))):
-            part = await statistics_within(database, (top,), since, until)
-            sums: dict[str, int] = {}
-            for one in part:
-                if one["measure"] not in SNAPSHOTS:
-                    name = cast(str, one["measure"])
-                    sums[name] = sums.get(name, 0) + cast(int, one["count"])
-            found += [{"scope_id": row["id"], "measure": name, "count": number} for name, number in sums.items()]
+    for region_id, part in (await _parts(database, tops, whole)).items():
+        sums: dict[str, int] = {}
+        for one in await statistics_within(database, part, since, until):
+            if one["measure"] not in SNAPSHOTS:
+                name = cast(str, one["measure"])
+                sums[name] = sums.get(name, 0) + cast(int, one["count"])
+        found += [{"scope_id": region_id, "measure": name, "count": number} for name, number in sums.items()]
     totals: dict[tuple[str, str], int] = {}
     for one in found:
         key = cast(str, one["scope_id"]), cast(str, one["measure"])
         totals[key] = totals.get(key, 0) + cast(int, one["count"])
     return [{"scope_id": scope, "measure": name, "count": totals[scope, name]} for scope, name in sorted(totals)]
+
+
+async def _parts(database: Database, tops: Sequence[str], whole: Sequence[str]) -> dict[str, list[str]]:
+    """By region seen in part, those of the tops that lie in it."""
+    query = sa.select(scopes.c.id).where(scopes.c.kind == "region", scopes.c.id.not_in(whole))
+    regions = {cast(str, row["id"]) for row in await database.read(query)}
+    found: dict[str, list[str]] = {}
+    for top in tops:
+        for one in regions.intersection(top.split("/")):
+            found.setdefault(one, []).append(top)
+    return found
 
 
 async def _events_of(database: Database, regions: Sequence[str], since: str, until: str) -> list[Row]:
@@ -299,5 +307,5 @@ async def _rows_of(database: Database, tops: Sequence[str]) -> list[Any]:
     found: list[Any] = [statistics.c.scope_id.in_(list(rolled.values()))] if rolled else []
     others = [top for top in tops if top not in rolled]
     if others:
-        found.append(statistics.c.scope_id.in_(sa.select(scopes.c.id).where(within(scopes.c.path, others))))
+        found.append(statistics.c.scope_id.in_(sa.select(scopes.c.id).where(within(scopes, others))))
     return found

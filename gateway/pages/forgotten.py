@@ -18,6 +18,7 @@ from gateway.identity import Login
 from gateway.pages.base import Handler, Visit, go, handle
 from gateway.pages.house import House
 from gateway.pages.passwords import new_password_faults, set_password
+from gateway.providers.code import destination_of
 from gateway.reasons import GatewayError, Reason, Stale
 
 _EVEN = 0.25  # seconds
@@ -90,8 +91,12 @@ class ForgottenPassword:
         await house.audit.record(
             Record(Act.PASSWORD_RESET_ASKED, now, account.id, address=visit.client, correlation=visit.request_id)
         )
-        # One link at a time: the newer one voids the older (R61), and so does a change of password.
-        record = {"account": account.id, "set": account.password_set_at.timestamp() if account.password_set_at else 0}
+        # One link at a time: the newer one voids the older (R61), and so does a change of password or of address.
+        record = {
+            "account": account.id,
+            "set": account.password_set_at.timestamp() if account.password_set_at else 0,
+            "to": destination_of(account.mail),
+        }
         await house.store.write(_key(token), json.dumps(record).encode(), house.reset_life)
         await house.store.write(f"reset-of:{account.id}", _key(token).encode(), house.reset_life)
         until = now + house.reset_life
@@ -111,7 +116,8 @@ class ForgottenPassword:
         if account is None or newest != _key(token).encode():
             return None
         stamp = account.password_set_at.timestamp() if account.password_set_at else 0
-        return account if stamp == record["set"] else None
+        same = stamp == record["set"] and record.get("to") == destination_of(account.mail)
+        return account if same else None
 
     def _expired(self, visit: Visit) -> web.Response:
         return visit.message(

@@ -151,7 +151,7 @@ class Codes:
         place = place_of(attempt.browser, account.id, channel)
         (raw,) = await self._store.read(place)
         held = Code.read(raw)
-        living = alive(held, now)
+        living = held is not None and alive(held, now) and _still_there(held, account)
         again = held is not None and living and (held.channel == channel or self._early(held, now))
         if held is not None and again and (not fresh or channel == "totp"):
             # R69: with a long validity the pending code of this browser serves again, without another message.
@@ -346,3 +346,9 @@ class Codes:
         """Wait for what is being handed over."""
         while self._sending:
             await asyncio.gather(*self._sending, return_exceptions=True)
+
+
+def _still_there(held: Code, account: Account) -> bool:
+    """Whether the address this code went to is still the account's: otherwise it opens nothing any more."""
+    address = {"mail": account.mail, "sms": account.phone}
+    return held.channel not in address or held.sent_to == destination_of(address[held.channel])

@@ -218,9 +218,12 @@ class PasswordAndCode:
         if isinstance(accepted, Rejected):
             return accepted
         assert account is not None  # noqa: S101 - no code is right for nobody
+        address = {"mail": account.mail, "sms": account.phone}
+        if accepted.channel in address and accepted.sent_to != destination_of(address[accepted.channel]):
+            return Rejected(Reason.CODE_EXPIRED, over=False)  # whoever reads the address of before may have it (R100)
         evidence = {"channel": accepted.channel}
-        if accepted.channel == "mail" and accepted.sent_to == destination_of(account.mail):
-            evidence["proved"] = "mail"  # the address of now, not one that was changed since the code left
+        if accepted.channel == "mail":
+            evidence["proved"] = "mail"
         if accepted.recovery_left is not None:
             evidence["recovery_left"] = str(accepted.recovery_left)
         return self._proof(account, accepted.method, Assurance.TRANSITION, now, evidence)

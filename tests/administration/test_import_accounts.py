@@ -13,7 +13,9 @@ from gateway.accounts.account import Grant, Role
 from gateway.accounts.mailboxes import Mailboxes
 from gateway.accounts.register import Register
 from gateway.administration.actor import Actor
+from gateway.audit import Act, Record
 from gateway.ports import Insert, Row, Update
+from gateway.reasons import RecordsUnavailable
 from tests.accounts.test_foreign import argon, django, identity, ssha
 from tests.administration.importing import Importing, csv_of, importing_in, numbered
 from tests.administration.world import AURA, NATIONAL, REUNION, person
@@ -315,6 +317,41 @@ async def test_r102_who_looks_after_another_region_is_not_imported_over(desk: Im
     counts, _, _ = await desk.load("accounts", table({**FULL, "mail": "evil@x.test", "mot_de_passe": identity()}), AURA)
     assert counts == {"unchanged": 1}
     assert await the(desk) == row
+
+
+async def test_r93_what_a_file_changes_of_somebody_stands_in_their_journal(desk: Importing) -> None:
+    """Attached where, and what was taken, by which import; nothing of accounts that the file made, of trials, of a second
+    time; no address and no hash."""
+    await desk.load("accounts", table(FULL), AURA)
+    assert await desk.world.audited("account:change") == await desk.world.audited("membership:add") == []
+    row = await the(desk)
+    newer = table({**FULL, "finess": CH, "mail": "alice@new.test", "mot_de_passe": identity()})
+    await desk.load("accounts", newer, AURA, dry_run=True)
+    for _ in range(2):
+        await desk.load("accounts", newer, AURA)
+        (joined,) = await desk.world.audited("membership:add")
+        assert (joined["account"], joined["scope"], joined["facts"]["author"]) == (row["id"], "ch", "acc_aura")
+        (taken,) = await desk.world.audited("account:change")
+        assert (taken["account"], taken["facts"]["what"]) == (row["id"], "mail password")
+        assert taken["facts"]["import"] == joined["facts"]["import"]
+        assert "@" not in str(taken) and "$" not in str(taken)
+
+
+async def test_r93_without_the_audit_a_file_changes_nobody(desk: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record comes before the change."""
+    await desk.load("accounts", table(FULL), AURA)
+    before = await desk.dump("accounts", "memberships")
+    record = desk.world.audit.record
+
+    async def broken(one: Record) -> None:
+        if one.act is Act.MEMBERSHIP_ADDED:
+            raise RecordsUnavailable("the test says so")
+        await record(one)
+
+    monkeypatch.setattr(desk.world.audit, "record", broken)
+    _, _, fault = await desk.load("accounts", table({**FULL, "finess": CH}), AURA)
+    assert "n'a pas répondu" in fault
+    assert await desk.dump("accounts", "memberships") == before
 
 
 async def test_r102_administrators_are_not_imported_over(desk: Importing) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -145,6 +146,24 @@ async def test_r82_move_takes_along_what_lies_below(desk: Importing) -> None:
     assert (report[0]["outcome"], report[0]["detail"]) == ("refused", UNKNOWN)
 
 
+async def test_r93_what_a_file_changes_of_a_scope_stands_in_its_history(desk: Importing) -> None:
+    """Old and new, by which import and who; nothing of a trial, of what is new, of a path that only follows."""
+    content = csv_of(
+        HEAD,
+        ("ch", "rhone", "etablissement", "CH renommé", "690780036", "Villeurbanne"),
+        ("neuf", "rhone", "entite", "Neuf", "", ""),
+    )
+    await desk.load("scopes", content, AURA, move="1", dry_run=True)
+    assert await desk.world.audited("scope:change") == []
+    for _ in range(2):
+        await desk.load("scopes", content, AURA, move="1")
+        (trace,) = await desk.world.audited("scope:change")
+    assert (trace["scope"], trace["facts"]["author"]) == ("ch", "acc_aura")
+    assert json.loads(trace["facts"]["old"]) == {"name": "CH de l'Exemple", "parent": "exemple-sante"}
+    assert json.loads(trace["facts"]["new"]) == {"name": "CH renommé", "parent": "rhone"}
+    assert trace["facts"]["import"].startswith("imp_")
+
+
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
@@ -284,6 +303,8 @@ async def test_r82_absent_establishments(desk: Importing) -> None:
     assert counts == {"unchanged": 2, "updated": 1}
     assert "des personnes y sont rattachées" in report[0]["detail"]
     assert (await scope(desk, f"et-{four}"))["retired_at"] is not None
+    (trace,) = await desk.world.audited("scope:change")
+    assert (trace["scope"], json.loads(trace["facts"]["new"])) == (f"et-{four}", {"retired": True})
     assert (await scope(desk, f"et-{ET2}"))["retired_at"] is None
     assert (await scope(desk, f"et-{ET3}"))["retired_at"] is None
     assert (await scope(desk, "ehpad"))["retired_at"] is None  # made by hand, not by FINESS

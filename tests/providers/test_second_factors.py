@@ -300,14 +300,19 @@ async def test_r71_a_dead_code_is_not_a_shorter_way_to_another(world: World) -> 
     assert len(world.mail.sent) + len(world.sms.sent) <= 2
 
 
-async def test_r19_a_code_proves_the_address_it_went_to(world: World) -> None:
-    """A code sent to the address of before does not prove the one the account has by now."""
+async def test_r19_r96_a_code_is_good_at_the_address_of_now(world: World) -> None:
+    """A code sent to the address of before opens nothing by now, and does not serve again; the next goes to the new one,
+    and proves it."""
     attempt, _ = await world.login()
     code = world.mail.code
     world.accounts["acc_1"] = replace(world.accounts["acc_1"], mail="autre@example.test")
-    proof = await world.type(attempt, code)
-    assert isinstance(proof, Proof)
-    assert "proved" not in proof.evidence
+    assert reason(await world.type(attempt, code)) is Reason.CODE_EXPIRED
+    attempt, _ = await world.login()
+    pending = world.mail.code
+    world.accounts["acc_1"] = replace(world.accounts["acc_1"], mail="encore@example.test")
+    attempt, _ = await world.login()
+    assert world.mail.sent[-1].to == "encore@example.test"
+    assert world.mail.code != pending
     attempt, _ = await world.login(browser=ELSEWHERE)
     proof = await world.type(attempt, world.mail.code)
     assert isinstance(proof, Proof)

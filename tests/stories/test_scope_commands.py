@@ -149,9 +149,9 @@ def test_r83_switch_preview_history_and_undo(place: Place) -> None:
     shown = place.read("show", "ehpad", "--json")
     assert (shown["state"], shown["why"]) == ("password_only", "derogation")
     assert [one["batch"] for one in place.read("history", "690780010", "--json")] == [batch]
-    assert place.run("undo", batch, "--only", "ssr", "--reason", "erreur").stdout == "1 switches undone.\n"
+    assert place.run("undo", batch, "--only", "ssr", "--reason", "erreur").stdout == "1 switch undone.\n"
     assert place.read("show", "ssr", "--json")["why"] == "cut-off"
-    assert place.run("undo", batch, "--reason", "erreur").stdout == "1 switches undone.\n"
+    assert place.run("undo", batch, "--reason", "erreur").stdout == "1 switch undone.\n"
     assert place.run("undo", batch, "--reason", "erreur").returncode == 1
     assert "undone by cli:" in place.run("history", "ssr").stdout
 
@@ -193,7 +193,7 @@ def test_r88_readiness_counts_and_csv(place: Place) -> None:
     assert (counts["people"], counts["ready"], counts["stuck"], counts["counts"]["no_mail"]) == (2, 1, 1, 1)
     assert "no_mail\t1\n" in place.run("readiness", "aura").stdout
     lines = place.run("readiness", "ehpad", "--csv").stdout.splitlines()
-    assert lines[0].startswith("\ufeffid;national_id;")
+    assert lines[0].startswith("\ufeffCompte;Nom;")
     assert [line.split(";")[0] for line in lines[1:]] == ["acc_mute", "acc_good"]
     assert place.read("readiness", "reunion", "--json")["people"] == 0
 

@@ -1,0 +1,128 @@
+"""How many people stand where, as SQL: readiness of a reach, and of many scopes at once (R88).
+
+* Below scopes, one walk from the scopes to their people finds name, place and findings of everybody, kept as one number
+  with a bit for each; sums and duplicates are taken from these rows.
+* Nearly everybody is one walk over the accounts, beside which duplicates are looked for. A whole tree is everybody less
+  those whom no scope of it has, who are few.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import add
+from typing import Any, cast
+
+import sqlalchemy as sa
+
+from gateway.edges.database import Database
+from gateway.edges.findings import (
+    EVERYTHING,
+    alike,
+    anchor_of,
+    below,
+    duplicates,
+    elsewhere,
+    findings,
+    listed,
+    ready,
+    whole_tree,
+    within,
+)
+from gateway.edges.schema import accounts, memberships, scopes
+from gateway.overview import CATEGORIES, Measure, Readiness
+from gateway.ports import Row
+
+NOBODY = Readiness(0, 0, dict.fromkeys(CATEGORIES, 0))
+_ALL = 2**31 - 1
+_LIVING = accounts.c.closed_at.is_(None)
+
+
+async def counted(database: Database, tops: Sequence[str], measure: Measure) -> Readiness:
+    """``Overview.readiness`` for tops of which none lies below another."""
+    if not tops:
+        return NOBODY
+    if EVERYTHING in tops or whole_tree(tops):
+        return await _nearly_everybody(database, tops, measure)
+    key: sa.ColumnElement[str] = sa.literal_column("''")
+    rows = await database.read(_sums(key, scopes, measure, within(scopes, tops)))
+    return _said(rows[0]) if rows else NOBODY
+
+
+async def counted_each(database: Database, tops: Mapping[str, str], measure: Measure) -> dict[str, Readiness]:
+    """``Overview.readiness_each``."""
+    large = {one: top for one, top in tops.items() if top == EVERYTHING or whole_tree((top,))}
+    small = [one for one in tops if one not in large]
+    found = dict.fromkeys(tops, NOBODY)
+    if small:
+        top = listed({str(number): tops[one] for number, one in enumerate(small)})
+        source = top.join(scopes, below(top.c.value, scopes.c.path))
+        rows = await database.read(_sums(top.c.key, source, measure))
+        found.update({small[int(cast(str, row["key"]))]: _said(row) for row in rows})
+    for one, path in large.items():
+        found[one] = await counted(database, (path,), measure)
+    return found
+
+
+def _sums(key: sa.ColumnElement[str], source: Any, measure: Measure, *there: Any) -> sa.Select[Any]:
+    """One row for each ``key`` of the scopes in ``source`` that has people."""
+    marks = _marks(measure)
+    bits = {name: 1 << place for place, name in enumerate(marks)}
+    flags = reduce(add, (sa.case((one, bits[name]), else_=0) for name, one in marks.items()))
+    joined = source.join(memberships, memberships.c.scope_id == scopes.c.id).join(
+        accounts, accounts.c.id == memberships.c.account_id
+    )
+    columns = (
+        key.label("key"),
+        accounts.c.id,
+        accounts.c.search,
+        anchor_of(scopes).label("anchor"),
+        flags.label("flags"),
+    )
+    mine = sa.select(*columns).select_from(joined).where(_LIVING, *there).cte("mine").prefix_with("MATERIALIZED")
+    people = sa.select(mine.c.key, mine.c.id, mine.c.flags).distinct().subquery("people")
+    numbers = [_how_many(people.c.flags.op("&")(bit) != 0).label(name) for name, bit in bits.items()]
+    sums = sa.select(people.c.key, sa.func.count().label("people"), *numbers).group_by(people.c.key).subquery("sums")
+    twice = (
+        sa.select(mine.c.key, sa.func.count(mine.c.id.distinct()).label("duplicate"))
+        .where(alike(mine, "key"))
+        .group_by(mine.c.key)
+        .subquery("twice")
+    )
+    return sa.select(sums, twice.c.duplicate).select_from(sums.outerjoin(twice, twice.c.key == sums.c.key))
+
+
+async def _nearly_everybody(database: Database, tops: Sequence[str], measure: Measure) -> Readiness:
+    numbers = [_how_many(one).label(name) for name, one in _marks(measure).items()]
+    sums = sa.select(sa.func.count().label("people"), *numbers).where(_LIVING)
+    doubled = duplicates(tops).subquery()
+    questions = [sums, sa.select(sa.func.count().label("duplicate")).select_from(doubled)]
+    if EVERYTHING not in tops:
+        outside = _attached_elsewhere(tops).subquery("outside")
+        questions.append(sums.select_from(outside.join(accounts, accounts.c.id == outside.c.id)))
+    (all_of_them,), (twice,), *others = await asyncio.gather(*(database.read(one) for one in questions))
+    found = {**all_of_them, **twice}
+    for ((less,),) in [others] if others else []:
+        found.update({name: cast(int, found[name]) - cast(int, number) for name, number in less.items()})
+    return _said(found)
+
+
+def _attached_elsewhere(tops: Sequence[str]) -> sa.CompoundSelect[Any]:
+    """``id`` of every account that no scope of nearly all of them has. With an order and a limit, whatever it is, SQLite
+    reads both sides in the order of an index each, and keeps neither."""
+    inside = sa.select(memberships.c.account_id).where(memberships.c.scope_id.not_in(elsewhere(tops)))
+    return sa.except_(sa.select(accounts.c.id), inside).order_by("id").limit(_ALL)
+
+
+def _marks(measure: Measure) -> dict[str, Any]:
+    return {"ready": ready(accounts, measure), **findings(accounts, measure)}
+
+
+def _how_many(condition: Any) -> sa.ColumnElement[int]:
+    return cast("sa.ColumnElement[int]", sa.func.count().filter(condition))  # half the time of a sum over 0 and 1
+
+
+def _said(row: Row) -> Readiness:
+    counts = {name: cast("int | None", row[name]) or 0 for name in CATEGORIES}
+    return Readiness(cast(int, row["people"]), cast(int, row["ready"]), counts)
