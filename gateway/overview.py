@@ -143,3 +143,6 @@ class DayBook(Protocol):
 
     async def snapshot(self, day: str, counts: Mapping[str, Mapping[str, int]]) -> None:
         """Write what was counted: by scope id (``""`` for everything) the numbers of ``SNAPSHOTS``."""
+
+    async def forget(self, before: str, most: int) -> int:
+        """Remove up to ``most`` sums of days before this one, the oldest first; how many went."""

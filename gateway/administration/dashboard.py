@@ -1,11 +1,13 @@
 """What the dashboard draws, as values (R94): scopes by state, sign-ins by means, adoption, codes delivered, failures,
 and who is ready. Within the reach of who asks, or at and below one scope of it.
 
-Sums of days come from the daily statistics, those of today as of the last hour; scopes and readiness are counted now.
+Sums of days come from the daily statistics, those of today as of the last hour; scopes and readiness are counted now,
+but the readiness of more than ``CROWD`` people serves whoever asks again within a minute. The report never reuses any.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -15,12 +17,15 @@ from zoneinfo import ZoneInfo
 from gateway.administration.actor import Actor, NotThere, require
 from gateway.administration.states import StateCounter, States
 from gateway.desk import PolicyDesk
-from gateway.overview import Measure, Overview
+from gateway.overview import Measure, Overview, Readiness
 from gateway.policy.establishments import State
 from gateway.policy.rights import Reach, Right
 from gateway.ports import Row
 
 LONGEST = 366  # days
+CROWD = 100_000  # people, whom it takes a second or more to count
+_MINUTE = timedelta(minutes=1)
+_KEPT = 50  # reaches
 ASSURANCES = ("substantial", "transition", "password")
 _DAY = timedelta(days=1)
 
@@ -81,7 +86,10 @@ class Figures:
 
 
 class Dashboard:
-    """Methods raise ``RecordsUnavailable`` and the ``Refused`` family."""
+    """Methods raise ``RecordsUnavailable`` and the ``Refused`` family.
+
+    Everything is as it stands, but for what is a minute old at most: the states of scopes (``StateCounter``), and the
+    readiness of reaches with more than ``CROWD`` people. Both are exact for the instant when they were counted."""
 
     def __init__(
         self, desk: PolicyDesk, overview: Overview, measure: Callable[[datetime], Measure], zone: ZoneInfo
@@ -91,6 +99,7 @@ class Dashboard:
         self._measure = measure
         self._zone = zone
         self._states = StateCounter(desk)
+        self._crowds: OrderedDict[tuple[str, ...], tuple[datetime, Readiness]] = OrderedDict()
 
     async def figures(self, actor: Actor, now: datetime, days: int = 90, scope_id: str = "") -> Figures:
         """The figures of the last ``days`` days, today included. ``NotThere`` for a scope out of reach, and for whoever
@@ -102,7 +111,7 @@ class Dashboard:
         since, until = dates[0], dates[-1]
         daily = _by_measure(await self._overview.statistics(reach.paths, since, until), dates)
         by_region = await self._overview.by_region(reach.paths, since, until)
-        readiness = await self._overview.readiness(reach.paths, self._measure(now))
+        readiness = await self._readiness(reach.paths, now)
         states = await self._states.counts(reach, now)
         return Figures(
             since=since,
@@ -120,6 +129,18 @@ class Dashboard:
             ready=readiness.ready,
             counts=readiness.counts,
         )
+
+    async def _readiness(self, paths: tuple[str, ...], now: datetime) -> Readiness:
+        at, found = self._crowds.get(paths, (None, None))
+        if at is not None and found is not None and timedelta(0) <= now - at < _MINUTE:
+            return found
+        found = await self._overview.readiness(paths, self._measure(now))
+        self._crowds.pop(paths, None)
+        if found.people > CROWD:
+            self._crowds[paths] = now, found
+            while len(self._crowds) > _KEPT:
+                self._crowds.popitem(last=False)
+        return found
 
     def _regions(self, reach: Reach, rows: Sequence[Row], states: Mapping[str, States]) -> tuple[Region, ...]:
         sums: dict[str, dict[str, int]] = {}

@@ -2,11 +2,13 @@
 
 Days begin at midnight in the deployment's time zone, also on the two days of the year that have 23 or 25 hours. Once a
 day things are counted as they stand: people, readiness, and establishments by state, for the nation, each region and
-each department. The work may be stopped and begun again at any moment.
+each department. Sums are kept for ``KEPT`` days: once a day the oldest go, a few at a time. The work may be stopped and
+begun again at any moment.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -18,7 +20,9 @@ from gateway.overview import ROLLED, DayBook, Measure, Overview, Readiness
 from gateway.policy.establishments import State
 from gateway.policy.rights import Reach
 
+KEPT = 400  # days: the longest period of the dashboard, and a month to look back at its beginning
 _LOOKED_BACK = 7  # days
+_AT_ONCE = 5000  # rows that one write removes: nobody waits long behind it
 _DAY = timedelta(days=1)
 
 
@@ -40,7 +44,13 @@ class Statistics:
         self._zone = zone
 
     def jobs(self) -> Sequence[Job]:
-        return (Job("statistics", timedelta(hours=1), self.roll),)
+        return Job("statistics", timedelta(hours=1), self.roll), Job("statistics-end", _DAY, self.forget)
+
+    async def forget(self, now: datetime) -> None:
+        """Remove the sums of days that are older than ``KEPT`` days, the oldest first."""
+        oldest = (now.astimezone(self._zone).date() - KEPT * _DAY).isoformat()
+        while await self._day_book.forget(oldest, _AT_ONCE):
+            await asyncio.sleep(0)
 
     async def roll(self, now: datetime) -> None:
         """Bring the last days up to date, the oldest first, and count things once a day."""

@@ -37,7 +37,7 @@ from gateway.administration.wishes import (
     with_switch,
 )
 from gateway.desk import PolicyDesk
-from gateway.overview import CATEGORIES, Measure, Overview, Readiness
+from gateway.overview import Measure, Overview
 from gateway.policy.establishments import Ruling, Scope, State, Switch, SwitchKind
 from gateway.policy.rights import Right
 from gateway.ports import Ambient, Audit, Records, Row
@@ -126,22 +126,21 @@ class SwitchBoard:
         if not faults and all(says_nothing_new(scope, switch) for scope in scopes):
             faults[""] = [_NOTHING_NEW]
         after = with_switch(book, scopes, switch)
-        crowds = await self._overview.people([scope.id for scope in scopes])
+        measure = self._measure(now)
+        crowds = await self._overview.readiness_each({scope.id: scope.path for scope in scopes}, measure)
         effects = []
         for scope in scopes:
-            found = await self._readiness([scope] if crowds.get(scope.id) else [], now)
+            found = crowds[scope.id]
             was, will = (one.ruling(scope.id, switch.effective_from) for one in (book, after))
             effects.append(Effect(scope, was, will, found.people, found.ready, found.counts, scope.version))
-        total = await self._readiness([scope for scope in scopes if crowds.get(scope.id)], now)
+        # The empty ones say nothing, and the fewer tops the better.
+        tops = [scope.path for scope in scopes if crowds[scope.id].people]
+        total = crowds[scopes[0].id] if len(scopes) == 1 else await self._overview.readiness(tops, measure)
         return Preview(tuple(effects), total.people, total.people - total.ready, faults)
 
-    async def _readiness(self, scopes: Sequence[Scope], now: datetime) -> Readiness:
-        """Of all these together, each person once; without scopes there is nobody to ask about."""
-        if not scopes:
-            return Readiness(0, 0, dict.fromkeys(CATEGORIES, 0))
+    def _measure(self, now: datetime) -> Measure:
         said = self.settings
-        measure = Measure(now, said.dormancy, said.generic_names, said.generic_mailboxes, said.prove_first)
-        return await self._overview.readiness([scope.path for scope in scopes], measure)
+        return Measure(now, said.dormancy, said.generic_names, said.generic_mailboxes, said.prove_first)
 
     async def switch(
         self,

@@ -58,6 +58,10 @@ class Accounts:
                 self.sign_out, {200: SessionsEnded}, right=right,
             ),
             Operation(
+                "inviteAgain", "POST", "accounts/{account}/invitation", "Envoyer une nouvelle invitation",
+                self.invite_again, {200: AccountSaid}, right=right,
+            ),
+            Operation(
                 "attachAccount", "POST", "accounts/{account}/scopes", "Rattacher une personne à un périmètre",
                 self.attach, {200: AccountSaid}, right=right, body=PlaceAsked,
             ),
@@ -129,6 +133,11 @@ class Accounts:
     async def sign_out(self, call: Call) -> Reply:
         ended = await self._offices.people.end_sessions(call.actor, call.path["account"], call.now)
         return Reply(SessionsEnded(ended=ended))
+
+    async def invite_again(self, call: Call) -> Reply:
+        return self._said(
+            call, await self._offices.people.resend_invitation(call.actor, call.path["account"], call.now)
+        )
 
     async def attach(self, call: Call) -> Reply:
         body: PlaceAsked = call.body

@@ -183,9 +183,7 @@ def ready(a: Any, measure: Measure) -> Condition:
 def _named(search: sa.ColumnElement[str], words: Sequence[str]) -> Condition:
     # An absent name has no word: every condition stays true or false, so that NOT means what it says.
     spaced = sa.literal(" ").op("||")(sa.func.coalesce(search, "")).op("||")(" ")
-    somewhere = sa.or_(
-        sa.false(), *(place_of(search, word) > 0 for word in words)
-    )  # cheaper, and of nearly no name
+    somewhere = sa.or_(sa.false(), *(place_of(search, word) > 0 for word in words))  # cheaper, and of nearly no name
     return sa.and_(somewhere, sa.or_(sa.false(), *(place_of(spaced, f" {word} ") > 0 for word in words)))
 
 

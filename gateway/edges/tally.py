@@ -113,6 +113,16 @@ class Tally:
                 await connection.execute(sa.insert(statistics), rows)
             await connection.commit()
 
+    async def forget(self, before: str, most: int) -> int:
+        s = statistics.c
+        key = s.day, s.scope_id, s.measure
+        oldest = sa.select(*key).where(s.day < before).order_by(*key).limit(most)
+        async with self._database.long(_PATIENCE) as connection:
+            await connection.execution_options(vtgw_write=True)
+            gone = await connection.execute(sa.delete(statistics).where(sa.tuple_(*key).in_(oldest)))
+            await connection.commit()
+            return gone.rowcount
+
 
 async def _gather(connection: AsyncConnection, begin: datetime, end: datetime) -> None:
     """The day's events by account, and from them its sums."""

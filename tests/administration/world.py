@@ -116,6 +116,9 @@ class FakeOverview:
         people, ready = self._sum(reach)
         return Readiness(people, ready, {**dict.fromkeys(CATEGORIES, 0), "no_mail": people - ready})
 
+    async def readiness_each(self, tops: Mapping[str, str], measure: Measure) -> Mapping[str, Readiness]:
+        return {one: await self.readiness((top,), measure) for one, top in tops.items()}
+
     async def statistics(self, reach: Sequence[str], since: str, until: str) -> Sequence[Row]:
         return ()
 

@@ -66,10 +66,12 @@ async def test_r100_a_mail_is_corrected_over_the_version_that_was_read(office: O
 async def test_r97_r100_suspended_woken_and_signed_out(office: Office) -> None:
     """Each with its reason; sessions end at once; nobody acts on somebody higher."""
     await office.signed_in("bruno")
-    assert await office.said("POST", "accounts/bruno/sign-out", "region") == {"ended": 1}
+    assert await office.said("POST", "accounts/bruno/sign-out", "region") == {
+        "ended": 1
+    }  # and the second factor is forgotten
     assert await office.status("POST", "accounts/bruno/sign-out", "referent") == 404
     why = {"reason": "Départ en congé"}
-    seen = await office.said("PATCH", "accounts/bruno", "region", json={"suspended": True, **why}, tag=1)
+    seen = await office.said("PATCH", "accounts/bruno", "region", json={"suspended": True, **why}, tag=2)
     assert seen["standing"] == "suspended"
     seen = await office.said("PATCH", "accounts/bruno", "region", json={"suspended": False, **why}, tag=seen["version"])
     assert seen["standing"] == "open"
@@ -116,6 +118,8 @@ async def test_r100_an_invitation_makes_an_account_in_ones_own_place(office: Off
         assert said.status == 201, seen
         assert said.headers["Location"] == f"{BASE}/accounts/{seen['id']}"
     assert (seen["scopes"], seen["mail_proved"], seen["origin"]) == (["ehpad"], False, "referent")
+    assert await office.status("POST", f"accounts/{seen['id']}/invitation", "referent") == 200
+    assert await office.status("POST", f"accounts/{seen['id']}/invitation", "other") == 404
     assert await office.status("POST", "accounts", "referent", json={**body, "scope": "chu"}) == 404
     assert await office.status("POST", "accounts", "referent", json={**body, "mail": "bruno@example.test"}) == 422
     assert await office.status("POST", "accounts", "referent", json={**body, "password": "x"}) == 422

@@ -76,6 +76,7 @@ TABLE: list[tuple[str, str, str, dict[str, Any], tuple[int, int, int, int]]] = [
         (200, 403, 404, 403),
     ),
     ("signOutAccount", "POST", "accounts/anna/sign-out", {}, (200, 200, 404, 200)),
+    ("inviteAgain", "POST", "accounts/anna/invitation", {}, (403, 403, 404, 403)),  # anna has a password
     ("attachAccount", "POST", "accounts/anna/scopes", {"json": PLACE}, (200, 200, 404, 404)),
     ("detachAccount", "DELETE", "accounts/anna/scopes/ehpad?reason=essai", {}, (204, 204, 404, 204)),
     ("grantRole", "POST", "accounts/anna/roles", {"json": ROLE}, (200, 200, 404, 403)),
