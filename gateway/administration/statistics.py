@@ -8,7 +8,6 @@ begun again at any moment.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -49,8 +48,8 @@ class Statistics:
     async def forget(self, now: datetime) -> None:
         """Remove the sums of days that are older than ``KEPT`` days, the oldest first."""
         oldest = (now.astimezone(self._zone).date() - KEPT * _DAY).isoformat()
-        while await self._day_book.forget(oldest, _AT_ONCE):
-            await asyncio.sleep(0)
+        while await self._day_book.forget(oldest, _AT_ONCE) == _AT_ONCE:
+            pass
 
     async def roll(self, now: datetime) -> None:
         """Bring the last days up to date, the oldest first, and count things once a day."""

@@ -95,7 +95,7 @@ def _spanned(path: sa.ColumnElement[str], tops: Sequence[str]) -> Condition:
 def _inside(tops: Sequence[str]) -> sa.Select[Any]:
     top, s = listed({str(number): top for number, top in enumerate(tops)}), scopes.alias("inner")
     inside = sa.select(s.c.id).select_from(top.join(s, below(top.c.value, s.c.path)))
-    return sa.select(inside.cte("inside").prefix_with("MATERIALIZED").c.id)
+    return sa.select(inside.cte().prefix_with("MATERIALIZED").c.id)
 
 
 def listed(tops: Mapping[str, str]) -> Any:

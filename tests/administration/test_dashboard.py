@@ -105,3 +105,20 @@ async def test_r94_states_follow_the_clock_and_the_book(land: Country) -> None:
     assert lyon is not None
     land.desk.book = land.desk.book.with_scopes([replace(lyon, retired=True)])
     assert await strong(NOW) == 0
+
+
+async def test_r94_a_crowd_is_counted_once_a_minute(land: Country, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many people the readiness may be a minute old, for the same reach; of few it never is."""
+    monkeypatch.setattr("gateway.administration.dashboard.CROWD", 2)
+    board, second = dashboard(land), timedelta(seconds=1)
+
+    async def people(now: datetime, scope: str = "") -> int:
+        return (await board.figures(NATIONAL, now, days=1, scope_id=scope)).people
+
+    assert (await people(NOW), await people(NOW, "ara")) == (3, 1)
+    await land.person("new", "lyon")
+    assert (await people(NOW + 59 * second), await people(NOW + 59 * second, "ara")) == (3, 2)
+    assert await people(NOW - second) == 4
+    await land.person("newer", "lyon")
+    assert await people(NOW + 58 * second) == 4
+    assert await people(NOW + 59 * second) == 5

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.administration.statistics import Statistics
 from gateway.overview import SNAPSHOTS
+from gateway.ports import Insert
 from tests.administration.country import NOW, PARIS, PATHS, Country, country, measure
 
 DAY = timedelta(days=1)
@@ -136,7 +137,33 @@ async def test_r94_the_hour_changes_twice_a_year(land: Country) -> None:
     assert found == [1, 2, 1]
 
 
+async def test_r94_sums_are_kept_for_400_days(land: Country, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older ones go, the oldest first and a few at a time; a run that was stopped is gone on with."""
+    monkeypatch.setattr("gateway.administration.statistics._AT_ONCE", 3)
+    edge = NOW.date() - 400 * DAY
+    days = [(edge + back * DAY).isoformat() for back in (-40, -2, -1, 0, 1, 400)]
+    await land.database.write(
+        *(
+            Insert("statistics", {"day": day, "scope_id": scope, "measure": name, "count": 1})
+            for day in days
+            for scope in ("/", "ara/")
+            for name in ("people", "sign_in:cps")
+        )
+    )
+
+    async def kept() -> list[str]:
+        return [str(row["day"]) for row in await land.database.find("statistics", {}, order=("day",))]
+
+    assert await land.tally.forget(days[2], 5) == 5
+    assert await kept() == [days[1]] * 3 + [day for day in days[2:] for _ in range(4)]
+    await work(land).forget(NOW)
+    assert await kept() == [day for day in days[3:] for _ in range(4)]
+    await work(land).forget(NOW)
+    assert len(await kept()) == 12
+
+
 def test_r94_it_is_done_every_hour() -> None:
-    """By the jobs of the gateway, whichever worker."""
-    (job,) = Statistics(None, None, None, measure, PARIS).jobs()  # type: ignore[arg-type]
-    assert (job.name, job.period) == ("statistics", timedelta(hours=1))
+    """By the jobs of the gateway, whichever worker; old days go once a day."""
+    rolled, forgotten = Statistics(None, None, None, measure, PARIS).jobs()  # type: ignore[arg-type]
+    assert (rolled.name, rolled.period) == ("statistics", timedelta(hours=1))
+    assert (forgotten.name, forgotten.period) == ("statistics-end", DAY)

@@ -212,9 +212,13 @@ async def walk(overview: SqlOverview, query: AccountQuery) -> list[dict[str, Any
         query = replace(query, after=page.cursor)
 
 
-@pytest.mark.parametrize("seed", range(2))
-async def test_r88_the_database_judges_as_the_accounts_do(database: Database, overview: SqlOverview, seed: int) -> None:
-    """Counts and lists of every category, for every kind of reach, are those of the model, to the microsecond."""
+@pytest.mark.parametrize(("seed", "spans"), [(0, 4), (1, 0)])
+async def test_r88_the_database_judges_as_the_accounts_do(
+    database: Database, overview: SqlOverview, seed: int, spans: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counts and lists of every category, for every kind of reach, are those of the model, to the microsecond; whether
+    its tops are spelled out or listed."""
+    monkeypatch.setattr("gateway.edges.findings._SPANS", spans)
     people = population(seed)
     await write(database, people)
     for reach in REACHES:
@@ -235,6 +239,68 @@ async def test_r88_the_database_judges_as_the_accounts_do(database: Database, ov
         for category in (*CATEGORIES, "ready"):
             listed = await walk(overview, AccountQuery(reach, category=category, limit=13))
             assert {row["id"] for row in listed} == {one for one, flags in expected.items() if flags[category]}
+
+
+@pytest.mark.parametrize("seed", range(20, 24))
+async def test_r88_many_scopes_at_once_are_what_each_is_alone(
+    database: Database, overview: SqlOverview, seed: int
+) -> None:
+    """Whatever lies below or beside whatever, for everything, roots, scopes without people and paths of no scope."""
+    await write(database, population(seed))
+    tops = {"everything": "/", "nowhere": "/nation/r9/", "again": PATHS["e1"], 'a "key"\\': PATHS["s1"], **PATHS}
+    found = await overview.readiness_each(tops, MEASURE)
+    assert found == {one: await overview.readiness((top,), MEASURE) for one, top in tops.items()}
+    assert found["e1"] == found["again"] and found["nowhere"].people == 0
+    assert set(found["nowhere"].counts) == set(CATEGORIES)
+    assert await overview.readiness_each({}, MEASURE) == {}
+    strict = replace(MEASURE, prove_first=True)
+    assert (await overview.readiness_each(tops, strict))["r1"] == await overview.readiness((PATHS["r1"],), strict)
+
+
+async def test_r88_two_thousand_scopes_are_one_reach(database: Database, overview: SqlOverview) -> None:
+    """All there is below a region, named scope by scope, answers every question as the region itself does."""
+    region, number = PATHS["r10"], 2000
+    tops = [f"{region}x{one}/" for one in range(number)]
+    await database.write(
+        *(
+            Insert("scopes", {
+                "id": f"x{one}", "parent_id": "r10", "kind": "etablissement", "name": f"x{one}", "path": top,
+                "revision": 0, "updated_at": NOW, "version": 1,
+            })
+            for one, top in enumerate(tops)
+        )
+    )  # fmt: skip
+    people = population(7, 80)
+    for one, person in enumerate(people):
+        person.scopes = (f"x{one % 6}", f"x{number - 1 - one}")[: 1 + one % 2] if one % 3 else ("e1",)
+    await write(database, people)
+    day = NOW.date().isoformat()
+    await database.write(
+        trace(1, account_id=people[1].row["id"]),
+        trace(2, scope="x1999"),
+        trace(3, scope="e1"),
+        trace(4, "role:grant", people[2].row["id"], "x3"),
+        *(
+            Insert("statistics", {"day": day, "scope_id": scope, "measure": "sign_in:cps", "count": 3})
+            for scope in ("x1", "x1999", "r10/", "e1")
+        ),
+    )
+    one, many = (region,), tuple(tops)
+    expected = await overview.readiness(one, MEASURE)
+    assert expected.people > 40 and expected.counts["duplicate"] > 4
+    assert await overview.readiness(many, MEASURE) == expected
+    whole = await overview.readiness_each({top: top for top in tops}, MEASURE)
+    assert len(whole) == number and sum(found.people for found in whole.values()) >= expected.people
+    for asked in ({}, {"text": "mar"}, {"category": "duplicate"}, {"category": "ready"}, {"scope_path": PATHS["r10"]}):
+        rows = await walk(overview, AccountQuery(one, limit=20, **asked))
+        assert rows == await walk(overview, AccountQuery(many, limit=20, **asked)) and rows
+    assert [row["seq"] for row in await overview.audit(AuditQuery(many))] == [4, 2, 1]
+    assert [row["seq"] for row in await overview.audit(AuditQuery(many, acts=("session:open",)))] == [2, 1]
+    ids = [str(person.row["id"]) for person in people]
+    assert await overview.places(ids, many) == await overview.places(ids, one)
+    sums = await overview.statistics(many, day, day)
+    assert [row["count"] for row in sums] == [6]
+    assert [(row["scope_id"], row["count"]) for row in await overview.by_region(many, day, day)] == [("r10", 6)]
 
 
 @pytest.mark.parametrize("few", [0, 10**6])
