@@ -5,7 +5,7 @@ python -m bench.administration --url sqlite:////var/tmp/big.db
 python -m bench.administration --url postgresql+psycopg://postgres@127.0.0.1/big --plans
 
 First with a connection that has read nothing yet, then the median of three more. ``--plans`` shows how the database
-goes about each of them.
+goes about each of them. ``dashboard``, ``table`` and ``switch`` are words too: the last writes, and undoes what it did.
 """
 
 from __future__ import annotations
@@ -26,13 +26,18 @@ from bench.population import NOW
 from gateway.accounts.account import Grant, Role
 from gateway.administration.actor import Actor
 from gateway.administration.dashboard import Dashboard
+from gateway.administration.readiness import ReadinessReport
+from gateway.administration.revisions import Revisions
+from gateway.administration.switching import SwitchBoard, SwitchSettings, Wanted
 from gateway.desk import PolicyDesk
 from gateway.edges.database import Database
+from gateway.edges.journal import Journal
 from gateway.edges.overview import SqlOverview
 from gateway.edges.schema import memberships, scopes
+from gateway.edges.system import SystemAmbient
 from gateway.edges.tally import Tally
 from gateway.overview import AccountQuery, AuditQuery, Measure
-from gateway.policy.establishments import Defaults
+from gateway.policy.establishments import Defaults, State
 from gateway.settings.people import GENERIC_MAILBOXES, GENERIC_NAMES
 
 MEASURE = Measure(NOW, timedelta(days=365), GENERIC_NAMES, GENERIC_MAILBOXES)
@@ -191,25 +196,91 @@ async def measure(url: str, names: list[str], *, plans: bool) -> None:
         print(f"{name:42} {cold * 1000:8.1f} ms {warm * 1000:8.1f} ms {work * 1000:8.1f} ms of CPU", flush=True)
         if plans:
             print("\n".join("    " + line for line in await _plans(database, question)))
-    if not names or "dashboard" in names:
-        await _dashboards(database, where)
+    acts = {"dashboard", "table", "switch"} & set(names) if names else {"dashboard", "table", "switch"}
+    if acts:
+        desk = await _desk(database)
+        if "dashboard" in acts:
+            await _dashboards(database, desk, where)
+        if "table" in acts:
+            await _reports(database, desk, where)
+        if "switch" in acts:
+            await _switches(database, desk)
     await database.close()
 
 
-async def _dashboards(database: Database, where: Map) -> None:
-    """The whole page's figures; what is counted in Python once, and again within the minute."""
+_ACTOR = Actor("bench", "", (Grant(Role.NATIONAL, ""),))
+_PARIS = ZoneInfo("Europe/Paris")
+
+
+async def _desk(database: Database) -> PolicyDesk:
     desk = PolicyDesk(database, Defaults(datetime(2030, 1, 1, tzinfo=UTC)), timedelta(minutes=15))
     begun = time.perf_counter()
     await desk.refresh()
     print(f"{'reading the policy of all scopes':42} {time.perf_counter() - begun:8.2f} s")
-    board = Dashboard(desk, SqlOverview(database), lambda _: MEASURE, ZoneInfo("Europe/Paris"))
+    return desk
+
+
+async def _timed(name: str, work: Callable[[], Awaitable[object]], times: int = 2) -> None:
+    """Seconds of the clock each time, and of this process's CPU the last time."""
+    said, used = "", 0.0
+    for _ in range(times):
+        begun, used = time.perf_counter(), time.process_time()
+        await work()
+        said += f" {(time.perf_counter() - begun) * 1000:8.1f} ms"
+        used = time.process_time() - used
+    print(f"{name:42}{said} {used * 1000:8.1f} ms of CPU", flush=True)
+
+
+async def _dashboards(database: Database, desk: PolicyDesk, where: Map) -> None:
+    """The whole page's figures, twice: what may be a minute old is counted in the first alone."""
+    board = Dashboard(desk, SqlOverview(database), lambda _: MEASURE, _PARIS)
     for name, scope in (("nation", ""), ("region", where.ids["region"]), ("establishment", where.ids["etablissement"])):
-        spent = []
-        for _ in range(2):
-            begun = time.perf_counter()
-            await board.figures(Actor("bench", "", (Grant(Role.NATIONAL, ""),)), NOW, 90, scope)
-            spent.append(time.perf_counter() - begun)
-        print(f"{'dashboard, ' + name:42} {spent[0] * 1000:8.1f} ms {spent[1] * 1000:8.1f} ms", flush=True)
+        await _timed(f"dashboard, {name}", lambda scope=scope: board.figures(_ACTOR, NOW, 90, scope))  # type: ignore[misc]
+
+
+async def _reports(database: Database, desk: PolicyDesk, where: Map) -> None:
+    """The table of readiness, whole."""
+    report = ReadinessReport(desk, SqlOverview(database), lambda _: MEASURE, _PARIS)
+
+    async def table(scope: str, category: str) -> None:
+        async for _ in report.csv(_ACTOR, scope, NOW, category):
+            pass
+
+    for kind in ("etablissement", "departement", "region"):
+        await _timed(f"table, {kind}", lambda kind=kind: table(where.ids[kind], ""), 1)  # type: ignore[misc]
+    await _timed("table, region, shared_mail", lambda: table(where.ids["region"], "shared_mail"), 1)
+
+
+async def _switches(database: Database, desk: PolicyDesk) -> None:
+    """Previews of many establishments; the largest act, and its undoing."""
+    settings = SwitchSettings(
+        timedelta(days=180),
+        timedelta(hours=24),
+        True,
+        False,
+        MEASURE.dormancy,
+        GENERIC_NAMES,
+        GENERIC_MAILBOXES,
+        _PARIS,
+    )
+    journal, revisions = Journal(database, b"k" * 32), Revisions(database, None)
+    board = SwitchBoard(database, revisions, journal, desk, SqlOverview(database), SystemAmbient(), settings)
+    houses = [one.id for one in desk.book.scopes.values() if one.kind == "etablissement" and not one.retired]
+    wanted = Wanted(State.STRONG, "Essai de vitesse", NOW + 90 * _DAY)
+    for number in (20, 200, 2000):
+        chosen = houses[:: len(houses) // number][:number]
+        await _timed(
+            f"preview, {number} establishments",
+            lambda chosen=chosen: board.preview(_ACTOR, chosen, wanted, NOW),  # type: ignore[misc]
+        )
+    many = houses[:: len(houses) // 2000][:2000]
+    made: list[str] = []
+
+    async def switch() -> None:
+        made.append(await board.switch(_ACTOR, many, wanted, NOW))
+
+    await _timed("switch, 2000 establishments", switch, 1)
+    await _timed("undo, 2000 establishments", lambda: board.undo(_ACTOR, made[0], "Essai de vitesse", NOW), 1)
 
 
 def main() -> None:

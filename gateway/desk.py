@@ -12,6 +12,7 @@ from gateway.accounts.account import Account, Role
 from gateway.identity import Method
 from gateway.policy.book import scopes_of
 from gateway.policy.establishments import Contact, Defaults, EstablishmentPolicy, PolicyBook, Scope
+from gateway.policy.legal import CHANNELS, MEANS
 from gateway.policy.tree import ScopeTree
 from gateway.ports import Records, Row, Span, Where
 from gateway.providers.code import CodePolicy
@@ -114,7 +115,9 @@ class PolicyDesk:
         return self._admin_methods - self.book.barred(account.scopes)
 
     def channels(self, account: Account, now: datetime) -> Sequence[str]:
-        return self.policy(account, now).channels
+        """Those whose codes would open something: no code is sent that its means lets nobody in with (R91, G59)."""
+        found, methods = self.policy(account, now).channels, self.methods(account, now)
+        return tuple(one for one in found if methods is None or MEANS.get(CHANNELS.get(one, ""), frozenset()) & methods)
 
     def banner(self, account: Account, now: datetime) -> str:
         return self.policy(account, now).banner
@@ -128,4 +131,5 @@ class PolicyDesk:
 
     def for_account(self, account: Account, now: datetime) -> CodePolicy:
         found = self.policy(account, now)
-        return CodePolicy(found.strong, found.code_validity, found.channels, found.second_factor_memory)
+        channels = tuple(self.channels(account, now))
+        return CodePolicy(found.strong, found.code_validity, channels, found.second_factor_memory)

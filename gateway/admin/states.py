@@ -27,6 +27,8 @@ def because(scope: Scope, ruling: Ruling, book: PolicyBook, zone: ZoneInfo) -> s
     where = ""
     if ruling.scope and ruling.scope != scope.id and (above := book.scope(ruling.scope)) is not None:
         where = f", par {above.name}"
+    if ruling.why is Why.FORBIDDEN:
+        return f"mot de passe seul interdit{where}"
     if ruling.why is Why.CUT_OFF:
         return f"date nationale du {texts.day(book.defaults.mandatory_from, zone)}"
     if ruling.why is Why.BEFORE_CUT_OFF or switch is None:
@@ -49,6 +51,8 @@ def sentence(scope: Scope, ruling: Ruling, book: PolicyBook, zone: ZoneInfo, dec
     above = book.scope(ruling.scope) if ruling.scope and ruling.scope != scope.id else None
     where = f", pour tout ce qui dépend de «\u00a0{above.name}\u00a0»" if above else ""
     national = texts.moment(book.defaults.mandatory_from, zone)
+    if ruling.why is Why.FORBIDDEN:
+        return f"{what}\u00a0: le mot de passe seul est interdit{where}."
     if ruling.why is Why.CUT_OFF:
         return f"{what} depuis la date nationale du {national}."
     if ruling.why is Why.BEFORE_CUT_OFF or switch is None:

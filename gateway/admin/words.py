@@ -17,6 +17,7 @@ KINDS: Mapping[str, str] = {
 }
 STATES: Mapping[str, str] = {"strong": "authentification forte", "password_only": "mot de passe seul"}
 WHYS: Mapping[Why, str] = {
+    Why.FORBIDDEN: "mot de passe seul interdit",
     Why.BREAKGLASS: "ouverture de secours en cours",
     Why.SWITCH: "bascule décidée",
     Why.DEROGATION: "dérogation en cours",

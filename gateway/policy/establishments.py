@@ -7,6 +7,7 @@ anywhere takes the national default; after the national cut-off every scope is s
 
 Whether a scope is strong is one ``Ruling``, with the rule that decided. The rules, first match first:
 
+0. Where a password alone is forbidden by its legal status, nothing makes it enough (G3).
 1. A break-glass still running on the scope or above it: a password is enough (G26).
 2. The newest switch that has come, of the nearest scope that has one: strong, or a password until its derogation ends.
 3. The national cut-off; before it a password is enough.
@@ -21,7 +22,7 @@ from enum import StrEnum
 from typing import Any
 
 from gateway.identity import Method
-from gateway.policy.legal import CHANNELS, MEANS, Legal, forbidden
+from gateway.policy.legal import CHANNELS, MEANS, PASSWORD, Legal, Status, forbidden
 from gateway.session.model import Lifetimes
 
 SHORTEST_CODE = timedelta(seconds=60)
@@ -101,6 +102,7 @@ class Scope:
 class Why(StrEnum):
     """Which rule made a scope strong or not."""
 
+    FORBIDDEN = "password-forbidden"
     BREAKGLASS = "breakglass"
     SWITCH = "switch"
     DEROGATION = "derogation"
@@ -189,6 +191,9 @@ class PolicyBook:
     def ruling(self, scope_id: str, now: datetime, *, emergencies: bool = True) -> Ruling:
         """Whether this scope asks more than a password at this instant, and why (R83, R84, G26)."""
         chain = self.chain(scope_id)
+        # (0)
+        if (barred := self._password_barred(chain)) is not None:
+            return barred
         # (1)
         if emergencies:
             for scope in chain:
@@ -211,13 +216,20 @@ class PolicyBook:
         # (3)
         return Ruling(cut_off, Why.CUT_OFF if cut_off else Why.BEFORE_CUT_OFF)
 
+    def _password_barred(self, chain: Sequence[Scope]) -> Ruling | None:
+        for scope in chain:
+            if scope.set.legal is not None and (said := scope.set.legal.get(PASSWORD)) is not None:
+                return Ruling(True, Why.FORBIDDEN, scope.id) if said.status is Status.INTERDIT else None
+        nation = self.defaults.legal.get(PASSWORD)
+        return Ruling(True, Why.FORBIDDEN) if nation is not None and nation.status is Status.INTERDIT else None
+
     def strong(self, scope_id: str, now: datetime) -> bool:
         return self.ruling(scope_id, now).strong
 
     def asks_more(self, scope_ids: Sequence[str], now: datetime, *, emergencies: bool = True) -> bool:
         """Whether any of these scopes asks more than a password (R85); on every request, so nothing else is resolved."""
         if not scope_ids:
-            return now >= self.defaults.mandatory_from
+            return now >= self.defaults.mandatory_from or self._password_barred(()) is not None
         return any(self.ruling(one, now, emergencies=emergencies).strong for one in scope_ids)
 
     def next_change(self, scope_id: str, now: datetime) -> datetime | None:

@@ -26,6 +26,7 @@ MEANS: Mapping[str, frozenset[Method]] = {
     "passkey": frozenset({Method.PASSKEY}),
     "password": frozenset({Method.PASSWORD}),
 }
+PASSWORD = "password"  # noqa: S105 - alone; the means above
 # As people read them.
 NAMES: Mapping[str, str] = {
     "psc": "Pro Santé Connect (e-CPS, carte)",

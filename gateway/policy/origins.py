@@ -63,6 +63,8 @@ class Origins:
         until = self.limit(end) if end is not None else ""
         cut_off = self.moment(self._book.defaults.mandatory_from)
         match ruling.why:
+            case Why.FORBIDDEN:
+                return f"authentification forte, le mot de passe seul est interdit ({where})"
             case Why.BREAKGLASS:
                 return f"mot de passe seul, ouverture de secours ({where}) {until}"
             case Why.DEROGATION:

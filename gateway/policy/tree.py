@@ -136,7 +136,8 @@ class ScopeTree:
         )
 
     def _states(self, now: datetime) -> Callable[[Scope], State]:
-        """The state of each scope as its ruling says it; one without switches shares the answer of the one above."""
+        """The state of each scope as its ruling says it; one that says nothing itself shares the answer of the
+        one above."""
         known: dict[str, State] = {}
 
         def state_of(scope: Scope) -> State:
@@ -145,7 +146,7 @@ class ScopeTree:
             while one.id not in known:
                 walked.append(one.id)
                 above = self.book.scope(one.parent) if one.parent else None
-                if one.switches or above is None or above.id in walked:
+                if one.switches or one.set.legal or above is None or above.id in walked:
                     known[one.id] = self.book.ruling(one.id, now).state
                 else:
                     one = above

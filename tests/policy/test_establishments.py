@@ -361,3 +361,23 @@ def test_r83_a_changed_book_leaves_the_old_one_alone() -> None:
     new = old.with_scopes([Scope("e", None, "etablissement", "E", switches=(OFF,)), Scope("n", "o", "service", "N")])
     assert (old.strong("e", AFTER), new.strong("e", AFTER)) == (True, False)
     assert (set(old.scopes), set(new.scopes)) == ({"e", "o"}, {"e", "o", "n"})
+
+
+def test_g3_where_a_password_alone_is_forbidden_nothing_makes_it_enough() -> None:
+    """Neither a switch, nor a derogation, nor an emergency, nor the time before the national date; a scope below may be
+    given another status, and a code is asked of people without a scope when the nation says so."""
+    barred, allowed = Legal(Status.INTERDIT), Legal(Status.TRANSITION)
+    off = Switch(State.PASSWORD_ONLY, ALWAYS, AFTER + timedelta(days=30))
+    entity = Scope("entity", None, "entite", "Entité", Fields(legal={"password": barred}), (off, OPEN))
+    inherits = Scope("inherits", "entity", "etablissement", "A", switches=(off,))
+    released = Scope("released", "entity", "etablissement", "B", Fields(legal={"password": allowed}), (off,))
+    found = book(entity, inherits, released)
+    for now in (BEFORE, AFTER + timedelta(hours=1)):
+        for one in ("entity", "inherits"):
+            assert found.ruling(one, now) == Ruling(True, Why.FORBIDDEN, "entity")
+        assert not found.strong("released", now)
+        assert found.asks_more(["inherits"], now) and not found.asks_more(["released"], now)
+    nation = PolicyBook(Defaults(CUT_OFF, legal={"password": barred}), [Scope("lone", None, "service", "S")])
+    assert nation.asks_more([], BEFORE)
+    assert nation.ruling("lone", BEFORE) == Ruling(True, Why.FORBIDDEN)
+    assert Method.PASSWORD not in (nation.policy(["lone"], BEFORE).methods or ())
