@@ -240,7 +240,7 @@ async def _dashboards(database: Database, desk: PolicyDesk, where: Map) -> None:
 
 async def _reports(database: Database, desk: PolicyDesk, where: Map) -> None:
     """The table of readiness, whole."""
-    report = ReadinessReport(desk, SqlOverview(database), lambda _: MEASURE, _PARIS)
+    report = ReadinessReport(desk, SqlOverview(database), lambda _: MEASURE, _PARIS, Journal(database, b"k" * 32))
 
     async def table(scope: str, category: str) -> None:
         async for _ in report.csv(_ACTOR, scope, NOW, category):

@@ -52,6 +52,7 @@ class Act(StrEnum):
     TOKEN_CREATED = "token:create"  # noqa: S105 - an act, not a secret
     TOKEN_REVOKED = "token:revoke"  # noqa: S105 - an act, not a secret
     AUDIT_EXPORTED = "audit:export"
+    READINESS_EXPORTED = "readiness:export"
     MAIL_CHANGE_ASKED = "mail:change-asked"
     MAIL_CHANGED = "mail:change"
     MAIL_PROVED = "mail:prove"

@@ -88,7 +88,7 @@ def offices_of(
         ),
         compliance=Compliance(desk, overview, records, compliance_settings(settings)),
         dashboard=Dashboard(desk, overview, measure, zone),
-        readiness=ReadinessReport(desk, overview, measure, zone),
+        readiness=ReadinessReport(desk, overview, measure, zone, audit),
         audit_trail=AuditTrail(overview, audit, desk),
         measure=measure,
     )

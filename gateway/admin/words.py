@@ -122,6 +122,7 @@ ACTS: Mapping[str, str] = {
     Act.TOKEN_CREATED: "Jeton d'API créé",
     Act.TOKEN_REVOKED: "Jeton d'API révoqué",
     Act.AUDIT_EXPORTED: "Journal exporté",
+    Act.READINESS_EXPORTED: "Liste de personnes exportée",
     Act.MAIL_CHANGE_ASKED: "Changement d'adresse demandé",
     Act.MAIL_CHANGED: "Adresse changée",
     Act.MAIL_PROVED: "Adresse confirmée",

@@ -11,11 +11,12 @@ from datetime import datetime
 from typing import cast
 from zoneinfo import ZoneInfo
 
-from gateway.administration.actor import Actor, Faulty
+from gateway.administration.actor import Actor, Faulty, record
 from gateway.administration.dashboard import reach_of
+from gateway.audit import Act
 from gateway.desk import PolicyDesk
 from gateway.overview import CATEGORIES, AccountQuery, Measure, Overview, Page, Readiness
-from gateway.ports import Row
+from gateway.ports import Audit, Row
 from gateway.spreadsheet import BOM, line
 
 _PAGE = 500
@@ -37,8 +38,14 @@ class ReadinessReport:
     """``zone``: in which instants are written for people. Raises ``RecordsUnavailable`` and the ``Refused`` family."""
 
     def __init__(
-        self, desk: PolicyDesk, overview: Overview, measure: Callable[[datetime], Measure], zone: ZoneInfo
+        self,
+        desk: PolicyDesk,
+        overview: Overview,
+        measure: Callable[[datetime], Measure],
+        zone: ZoneInfo,
+        audit: Audit,
     ) -> None:
+        self._audit = audit
         self._desk = desk
         self._overview = overview
         self._measure = measure
@@ -59,8 +66,11 @@ class ReadinessReport:
         return await self._overview.accounts(query, self._measure(now))
 
     async def csv(self, actor: Actor, scope_id: str, now: datetime, category: str = "") -> AsyncIterator[str]:
-        """The lines of the table: the headings, then one for each person, read a page at a time."""
+        """The lines of the table: the headings, then one for each person, read a page at a time. Written down first:
+        a list of names and addresses leaves the house (G42)."""
         page = await self.people(actor, scope_id, category, "", now, limit=_PAGE)
+        facts = {"category": category} if category else {}
+        await self._audit.record(record(Act.READINESS_EXPORTED, actor, now, scope=scope_id or None, **facts))
         paths = reach_of(actor, self._desk, scope_id).paths
         yield BOM + line(
             [

@@ -51,7 +51,7 @@ class Rooms:
     def readiness(self) -> ReadinessReport:
         settings = self._office.settings
         zone = ZoneInfo(settings.ui.timezone)
-        return ReadinessReport(self._office.desk, self.overview, measure_of(settings), zone)
+        return ReadinessReport(self._office.desk, self.overview, measure_of(settings), zone, self._office.audit)
 
     @property
     def measure(self) -> Measure:

@@ -46,7 +46,8 @@ async def counted(database: Database, tops: Sequence[str], measure: Measure) -> 
     if EVERYTHING in tops or whole_tree(tops):
         return await _nearly_everybody(database, tops, measure)
     key: sa.ColumnElement[str] = sa.literal_column("''")
-    rows = await database.read(_sums(key, scopes, measure, within(scopes, tops)))
+    places = sa.select(key.label("key"), scopes.c.id, anchor_of(scopes).label("anchor")).where(within(scopes, tops))
+    rows = await database.read(_sums(places, measure))
     return _said(rows[0]) if rows else NOBODY
 
 
@@ -57,30 +58,26 @@ async def counted_each(database: Database, tops: Mapping[str, str], measure: Mea
     found = dict.fromkeys(tops, NOBODY)
     if small:
         top = listed({str(number): tops[one] for number, one in enumerate(small)})
-        source = top.join(scopes, below(top.c.value, scopes.c.path))
-        rows = await database.read(_sums(top.c.key, source, measure))
+        places = sa.select(top.c.key, scopes.c.id, anchor_of(scopes).label("anchor"))
+        rows = await database.read(_sums(places.join_from(top, scopes, below(top.c.value, scopes.c.path)), measure))
         found.update({small[int(cast(str, row["key"]))]: _said(row) for row in rows})
     for one, path in large.items():
         found[one] = await counted(database, (path,), measure)
     return found
 
 
-def _sums(key: sa.ColumnElement[str], source: Any, measure: Measure, *there: Any) -> sa.Select[Any]:
-    """One row for each ``key`` of the scopes in ``source`` that has people."""
+def _sums(places: sa.Select[Any], measure: Measure) -> sa.Select[Any]:
+    """One row for each ``key`` of the scopes in ``places`` (``key``, ``id``, ``anchor``) that has people. The places are
+    settled first: SQLite would otherwise begin with all there are."""
     marks = _marks(measure)
     bits = {name: 1 << place for place, name in enumerate(marks)}
     flags = reduce(add, (sa.case((one, bits[name]), else_=0) for name, one in marks.items()))
-    joined = source.join(memberships, memberships.c.scope_id == scopes.c.id).join(
+    place = places.cte("places").prefix_with("MATERIALIZED")
+    joined = place.join(memberships, memberships.c.scope_id == place.c.id).join(
         accounts, accounts.c.id == memberships.c.account_id
     )
-    columns = (
-        key.label("key"),
-        accounts.c.id,
-        accounts.c.search,
-        anchor_of(scopes).label("anchor"),
-        flags.label("flags"),
-    )
-    mine = sa.select(*columns).select_from(joined).where(_LIVING, *there).cte("mine").prefix_with("MATERIALIZED")
+    columns = place.c.key, place.c.anchor, accounts.c.id, accounts.c.search, flags.label("flags")
+    mine = sa.select(*columns).select_from(joined).where(_LIVING).cte("mine").prefix_with("MATERIALIZED")
     people = sa.select(mine.c.key, mine.c.id, mine.c.flags).distinct().subquery("people")
     numbers = [_how_many(people.c.flags.op("&")(bit) != 0).label(name) for name, bit in bits.items()]
     sums = sa.select(people.c.key, sa.func.count().label("people"), *numbers).group_by(people.c.key).subquery("sums")

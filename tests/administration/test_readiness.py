@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from gateway.administration.actor import Faulty, NotThere
 from gateway.administration.readiness import ReadinessReport
+from gateway.edges.journal import Journal
 from gateway.overview import CATEGORIES
 from tests.administration.country import (
     NATIONAL,
@@ -36,13 +38,23 @@ async def land(tmp_path: Path) -> AsyncIterator[Country]:
 
 
 def report(land: Country) -> ReadinessReport:
-    return ReadinessReport(land.desk, land.overview, measure, PARIS)
+    return ReadinessReport(land.desk, land.overview, measure, PARIS, Journal(land.database, b"k" * 32))
 
 
 async def lines(land: Country, actor: object, scope: str = "", category: str = "") -> list[dict[str, str]]:
     text = "".join([one async for one in report(land).csv(actor, scope, NOW, category)])  # type: ignore[arg-type]
     assert text.startswith("\ufeff")
     return list(csv.DictReader(io.StringIO(text[1:]), delimiter=";"))
+
+
+async def test_g42_a_list_that_leaves_is_written_down(land: Country) -> None:
+    """Who took the names and addresses of which place, before the first line is given; a refused table is not."""
+    await lines(land, REFERENT, "urgences", "no_mail")
+    with pytest.raises(NotThere):
+        await lines(land, REFERENT, "pau")
+    (row,) = await land.database.find("audit", {"act": "readiness:export"})
+    facts = json.loads(str(row["facts"]))
+    assert (row["scope"], facts["category"], facts["author"]) == ("urgences", "no_mail", REFERENT.id)
 
 
 async def test_r88_counts_and_lists_agree(land: Country) -> None:

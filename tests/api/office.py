@@ -197,7 +197,7 @@ async def _offices(world: World, store: MemoryStore, keeper: Keeper, register: R
         desk=world.desk,
         overview=overview,
         dashboard=Dashboard(world.desk, overview, _measure, zone),
-        readiness=ReadinessReport(world.desk, overview, _measure, zone),
+        readiness=ReadinessReport(world.desk, overview, _measure, zone, world.audit),
         measure=_measure,
         scopes=ScopeOffice(
             world.records, world.revisions, world.audit, world.desk, world.ambient, Bounds(limit, limit, limit, limit)

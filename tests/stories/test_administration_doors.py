@@ -56,7 +56,7 @@ def test_r87_for_people_without_a_role_there_is_no_administration(demo: Demo) ->
 
 
 def test_g59_an_administrator_signs_in_by_card_or_psc_only(demo: Demo) -> None:
-    """A password that an administrator's account may still have opens nothing, whatever code was received."""
+    """A password that an administrator's account may still have opens nothing."""
     with closing(sqlite3.connect(demo.folder / "state/records.db")) as db:
         db.execute(
             "UPDATE accounts SET password_hash = (SELECT password_hash FROM accounts WHERE id = 'acc_dr-bernard'), "
@@ -66,10 +66,10 @@ def test_g59_an_administrator_signs_in_by_card_or_psc_only(demo: Demo) -> None:
     visitor = Visitor(demo)
     visitor.get("/_gateway/sign-in?space=professionnel")
     known = demo.person("dr-bernard")["account"]["password"]
-    visitor.submit("/sign-in/password", identifier="899700100136", password=known, shared="")
-    refused = visitor.submit("/sign-in/code", code=demo.code("marc.perrin@example.test"))
+    refused = visitor.submit("/sign-in/password", identifier="899700100136", password=known, shared="")
     assert refused.status == 403
-    assert "Ce moyen de connexion n'est pas accepté" in refused.text
+    assert "Connectez-vous par carte CPS ou e-CPS" in refused.text
+    assert demo.console("GET", "/mails") == []  # nor is a code sent that would open nothing
     assert "/sign-in" in visitor.get(DEEP).url
     admin = administrator(demo, "admin-aura")
     assert admin.last.status == 200

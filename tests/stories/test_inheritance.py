@@ -163,6 +163,12 @@ def test_r91_a_means_not_allowed_there_lets_nobody_in(demo: Demo, national: Bear
     visitor = Visitor(demo)
     by_psc(visitor, "dr-bernard")
     assert visitor.last.url.endswith(DEEP)
+    attached(demo, "ssr-lac")
+    assert national.edit("rhone", methods=["card", "password"]).status == 200
+    soon(lambda: by_name(Visitor(demo), demo).status == 403)  # strong there, and a code would open nothing
+    demo.forget()
+    refused = by_name(Visitor(demo), demo)
+    assert (refused.status, demo.console("GET", "/mails")) == (403, [])
     assert national.edit("rhone", methods=None).status == 200
     assert national.edit("had-rhone", methods=None).status == 200
     gone = national.call("DELETE", "accounts/acc_dr-bernard/scopes/had-rhone?reason=essai")
