@@ -230,5 +230,10 @@ class Imports:
 
     async def _note(self, actor: Actor, import_id: str, kind: str, dry_run: bool, now: datetime, **facts: str) -> None:
         await self._audit.record(
-            record(_ACTS[kind], actor, now, **{"import": import_id, "dry_run": "1" if dry_run else "0", **facts})
+            record(_ACTS[kind], actor, now, scope=_place(actor), **{"import": import_id, "dry_run": "1" if dry_run else "0", **facts})
         )
+
+
+def _place(actor: Actor) -> str | None:
+    """Where the trace of an import belongs, so that a region finds its own in its journal."""
+    return next((grant.scope for grant in actor.grants if grant.role is not Role.NATIONAL), None)

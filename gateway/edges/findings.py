@@ -70,7 +70,11 @@ def narrowed(reach: Sequence[str], scope_path: str) -> tuple[str, ...]:
     tops = tuple(dict.fromkeys(reach))
     if EVERYTHING in tops:
         return (scope_path or EVERYTHING,)
-    tops = tuple(top for top in tops if not any(top != other and top.startswith(other) for other in tops))
+    highest: list[str] = []
+    for top in sorted(tops):  # what lies below a top follows it
+        if not highest or not top.startswith(highest[-1]):
+            highest.append(top)
+    tops = tuple(highest)
     if not scope_path:
         return tops
     if any(scope_path.startswith(top) for top in tops):

@@ -45,7 +45,8 @@ async def test_r102_told_from_beginning_to_end(desk: Importing) -> None:
     assert report[2]["detail"] == "Indiquez un identifiant ou un numéro RPPS."
     row = await desk.imports.status(AURA, desk.last)
     assert row["done"] == row["total"] == len(content.encode())
-    begin, end = await desk.world.audited("accounts:import")
+    begin, end = await desk.world.audited("accounts:import")  # in the region's own journal
+    assert begin["scope"] == end["scope"] == "aura"
     assert begin["facts"]["phase"] == "start"
     assert begin["facts"]["author"] == "acc_aura"
     assert end["facts"]["phase"] == "end"
