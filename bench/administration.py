@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+import structlog
 
 from bench.population import NOW
 from gateway.accounts.account import Grant, Role
@@ -289,6 +291,7 @@ def main() -> None:
     parser.add_argument("--plans", action="store_true")
     parser.add_argument("words", nargs="*", help="only questions with one of these words")
     asked = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # four thousand acts
     asyncio.run(measure(asked.url, asked.words, plans=asked.plans))
 
 

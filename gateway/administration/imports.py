@@ -230,7 +230,13 @@ class Imports:
 
     async def _note(self, actor: Actor, import_id: str, kind: str, dry_run: bool, now: datetime, **facts: str) -> None:
         await self._audit.record(
-            record(_ACTS[kind], actor, now, scope=_place(actor), **{"import": import_id, "dry_run": "1" if dry_run else "0", **facts})
+            record(
+                _ACTS[kind],
+                actor,
+                now,
+                scope=_place(actor),
+                **{"import": import_id, "dry_run": "1" if dry_run else "0", **facts},
+            )
         )
 
 

@@ -82,14 +82,18 @@ def narrowed(reach: Sequence[str], scope_path: str) -> tuple[str, ...]:
     return tuple(top for top in tops if top.startswith(scope_path))
 
 
+def spelled_out(tops: Sequence[str]) -> bool:
+    return len(tops) <= _SPANS
+
+
 def within(s: Any, tops: Sequence[str]) -> Condition:
     """Whether a scope lies at or below one of the tops; the way to start from when rows are looked for."""
-    return _spanned(s.c.path, tops) if len(tops) <= _SPANS else s.c.id.in_(_inside(tops))
+    return _spanned(s.c.path, tops) if spelled_out(tops) else s.c.id.in_(_inside(tops))
 
 
 def lies(s: Any, tops: Sequence[str]) -> Condition:
     """The same as a question about rows found otherwise: no index of ``id`` is walked for it."""
-    return _spanned(s.c.path, tops) if len(tops) <= _SPANS else s.c.id.op("||")("").in_(_inside(tops))
+    return _spanned(s.c.path, tops) if spelled_out(tops) else s.c.id.op("||")("").in_(_inside(tops))
 
 
 def _spanned(path: sa.ColumnElement[str], tops: Sequence[str]) -> Condition:

@@ -46,11 +46,14 @@ def running(folder: Path, **settings: str) -> Iterator[Demo]:
         assert process.poll() is None, process.stdout and process.stdout.read().decode()
         assert time.monotonic() < deadline, "the demo does not start"
         time.sleep(0.1)
-    yield Demo(folder)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
-    assert process.stdout is not None
-    process.stdout.close()
+    try:
+        yield Demo(folder)
+    finally:  # a story that fails leaves no world running
+        process.send_signal(signal.SIGTERM)
+        ended = process.wait(20)
+        assert process.stdout is not None
+        process.stdout.close()
+    assert ended == 0
     assert not (folder / "demo.json").exists()
 
 

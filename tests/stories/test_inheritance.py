@@ -137,15 +137,15 @@ def test_r91_what_is_set_above_is_what_happens_below(demo: Demo, national: Beare
     demo.advance(590)
     assert visitor.get(DEEP).url.endswith(DEEP)
     demo.advance(605)
-    assert "reason=session-idle" in visitor.get(DEEP).url
+    assert "/sign-in?" in visitor.get(DEEP).url
     assert national.edit("rhone", session_idle=None).status == 200
     visitor = Visitor(demo)
     by_name(visitor, demo)
     visitor.submit("/sign-in/code", code=demo.code("paul.leroy@example.test"))
-    for _ in range(2):
-        demo.advance(1750)
+    for _ in range(4):
+        demo.advance(800)
         assert visitor.get(DEEP).url.endswith(DEEP)
-    demo.advance(110)
+    demo.advance(410)
     assert "/sign-in?" in visitor.get(DEEP).url
     for scope, names in (("aura", ("session_absolute", "methods")), ("exemple-sante", ("code_validity",))):
         assert national.edit(scope, **dict.fromkeys(names)).status == 200
@@ -268,10 +268,10 @@ def test_r89_at_the_next_sign_in(tmp_path_factory: pytest.TempPathFactory) -> No
         soon(lambda: by_name(visitor, demo).url.endswith(DEEP))
         assert region.switch("ch-exemple", "strong").status == 201
         soon(lambda: asks(demo))
-        for _ in range(3):
-            demo.advance(1200)
+        for _ in range(4):  # activity is written down behind the answer: steps of less than half the idle limit
+            demo.advance(800)
             assert visitor.get(DEEP).url.endswith(DEEP)
         assert headers_of(demo.requests()[-1])["x-vt-assurance"] == "password"
         demo.advance(1860)
-        assert "reason=session-idle" in visitor.get(DEEP).url
+        assert "/sign-in?" in visitor.get(DEEP).url
         assert CODE in by_name(visitor, demo).text
