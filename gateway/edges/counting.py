@@ -36,7 +36,6 @@ from gateway.overview import CATEGORIES, Measure, Readiness
 from gateway.ports import Row
 
 NOBODY = Readiness(0, 0, dict.fromkeys(CATEGORIES, 0))
-_ALL = 2**31 - 1
 _FEW = 127  # places; below this the number makes no difference
 _LIVING = accounts.c.closed_at.is_(None)
 
@@ -116,8 +115,7 @@ async def _nearly_everybody(database: Database, tops: Sequence[str], measure: Me
     doubled = duplicates(tops).subquery()
     questions = [sums, sa.select(sa.func.count().label("duplicate")).select_from(doubled)]
     if EVERYTHING not in tops:
-        outside = _attached_elsewhere(tops).subquery("outside")
-        questions.append(sums.select_from(outside.join(accounts, accounts.c.id == outside.c.id)))
+        questions.append(sums.where(sa.not_(_attached(tops))))
     (all_of_them,), (twice,), *others = await asyncio.gather(*(database.read(one) for one in questions))
     found = {**all_of_them, **twice}
     for ((less,),) in [others] if others else []:
@@ -125,11 +123,10 @@ async def _nearly_everybody(database: Database, tops: Sequence[str], measure: Me
     return _said(found)
 
 
-def _attached_elsewhere(tops: Sequence[str]) -> sa.CompoundSelect[Any]:
-    """``id`` of every account that no scope of nearly all of them has. With an order and a limit, whatever it is, SQLite
-    reads both sides in the order of an index each, and keeps neither."""
-    inside = sa.select(memberships.c.account_id).where(memberships.c.scope_id.not_in(elsewhere(tops)))
-    return sa.except_(sa.select(accounts.c.id), inside).order_by("id").limit(_ALL)
+def _attached(tops: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Whether an account has a scope of nearly all of them: the few others are found first."""
+    mine = sa.and_(memberships.c.account_id == accounts.c.id, memberships.c.scope_id.not_in(elsewhere(tops)))
+    return sa.exists(sa.select(sa.literal(1)).select_from(memberships).where(mine))
 
 
 def _marks(measure: Measure) -> dict[str, Any]:

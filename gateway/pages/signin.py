@@ -39,7 +39,8 @@ _NOT_SENT = "Le code n'a pas pu être envoyé. Réessayez dans quelques minutes,
 _NO_CODE = {
     Reason.NO_CHANNEL: (
         "Aucun code ne peut vous être envoyé",
-        "Votre compte n'a ni adresse de messagerie ni mobile utilisable pour recevoir un code.",
+        "Votre compte n'a ni adresse de messagerie ni mobile qui puisse recevoir un code, ou ce moyen n'est pas accepté là où "
+        "vous travaillez.",
         "Connectez-vous par carte CPS ou e-CPS, ou contactez votre référent structure.",
     ),
     Reason.MAIL_UNPROVED: (
