@@ -112,15 +112,17 @@ def _sums(places: sa.Select[Any], measure: Measure) -> sa.Select[Any]:
 async def _nearly_everybody(database: Database, tops: Sequence[str], measure: Measure) -> Readiness:
     numbers = [_how_many(one).label(name) for name, one in _marks(measure).items()]
     sums = sa.select(sa.func.count().label("people"), *numbers).where(_LIVING)
-    doubled = duplicates(tops).subquery()
-    questions = [sums, sa.select(sa.func.count().label("duplicate")).select_from(doubled)]
-    if EVERYTHING not in tops:
-        questions.append(sums.where(sa.not_(_attached(tops))))
-    (all_of_them,), (twice,), *others = await asyncio.gather(*(database.read(one) for one in questions))
-    found = {**all_of_them, **twice}
-    for ((less,),) in [others] if others else []:
-        found.update({name: cast(int, found[name]) - cast(int, number) for name, number in less.items()})
-    return _said(found)
+    asked: sa.Executable = sums
+    if EVERYTHING not in tops:  # in one statement, so that both are of one instant
+        outside = sums.where(sa.not_(_attached(tops)))
+        asked = sa.union_all(
+            *(one.add_columns(sa.literal(sign).label("sign")) for sign, one in ((1, sums), (-1, outside)))
+        )
+    doubled = sa.select(sa.func.count().label("duplicate")).select_from(duplicates(tops).subquery())
+    rows, (twice,) = await asyncio.gather(database.read(asked), database.read(doubled))
+    names = ("people", *_marks(measure))
+    found = {name: sum(cast(int, row[name]) * cast(int, row.get("sign", 1)) for row in rows) for name in names}
+    return _said({**found, **twice})
 
 
 def _attached(tops: Sequence[str]) -> sa.ColumnElement[bool]:
@@ -134,7 +136,7 @@ def _marks(measure: Measure) -> dict[str, Any]:
 
 
 def _how_many(condition: Any) -> sa.ColumnElement[int]:
-    return cast("sa.ColumnElement[int]", sa.func.count().filter(condition))  # half the time of a sum over 0 and 1
+    return cast("sa.ColumnElement[int]", sa.func.count().filter(condition))
 
 
 def _said(row: Row) -> Readiness:
