@@ -6,6 +6,7 @@ actor's roles can do at all; whether they may do it *there*, each office decides
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -85,7 +86,7 @@ def _many(values: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
-class Room:
+class Room(ABC):
     """Some pages of administration. ``section``: which entry of the navigation they belong to."""
 
     section: ClassVar[str] = ""
@@ -95,9 +96,9 @@ class Room:
         self.offices = offices
         self.root = f"{house.prefix}/admin"
 
+    @abstractmethod
     def table(self) -> Sequence[tuple[str, str, Work]]:
         """Method, path below ``admin``, and what answers."""
-        raise NotImplementedError
 
     def routes(self) -> Sequence[web.RouteDef]:
         return [web.route(method, self.root + path, handle(administered(work))) for method, path, work in self.table()]
