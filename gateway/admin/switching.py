@@ -237,7 +237,9 @@ class SwitchPages(Room):
             return await self._preview(visit, actor, typed, changed=True)
         except Faulty as refused:
             return self._ask(visit, actor, scopes, typed, refused.faults, 422)
-        return go(self.url("switches", batch, said="done"))
+        done = await self.offices.switches.batch(actor, batch, visit.now)
+        left = len(scopes) - len(done.lines)
+        return go(self.url("switches", batch, said="done", left=str(left) if left else ""))
 
     # What was done
 
@@ -272,7 +274,7 @@ class SwitchPages(Room):
                     undone_why=row["cancel_reason"] or "",
                 )
             )
-        said = {"done": "La bascule est enregistrée.", "undone": "La bascule est annulée."}
+        said = {"done": f"La bascule est enregistrée.{_left(visit)}", "undone": "La bascule est annulée."}
         return self.page(
             visit,
             actor,
@@ -309,3 +311,11 @@ class SwitchPages(Room):
         except Faulty as refused:
             return await self._result(visit, actor, typed, refused.faults, 422)
         return go(self.url("switches", batch, said="undone"))
+
+
+def _left(visit: Visit) -> str:
+    """How many of those chosen the act left out, for nothing would have changed there."""
+    number = visit.request.query.get("left", "")
+    if not number.isascii() or not number.isdigit() or not 0 < len(number) <= 4:
+        return ""
+    return f" {count(int(number), 'échelon était', 'échelons étaient')} déjà dans cet état à cette date."

@@ -23,6 +23,9 @@ MOST_COLUMNS = 100
 MOST_LINES = 2_000_000
 _PIECE = 1 << 18
 _DELIMITERS = ";,\t"
+# « é » of UTF-8 as Windows or Latin-9 read it; no French word and no name has these two beside each other.
+_SECOND = bytes(range(0x80, 0xC0))
+_TAKEN_WRONGLY = re.compile(f"Ã[{re.escape(_SECOND.decode('cp1252', 'ignore') + _SECOND.decode('iso-8859-15'))}]")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _CONTAINERS = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"%PDF", b"7z\xbc\xaf")
 
@@ -79,7 +82,7 @@ def inspect(path: Path, *, western: str = "cp1252") -> Source:
 
     ``western``: what a file is written in that is not Unicode.
     """
-    digest, size, encoding = hashlib.sha256(), 0, ""
+    digest, size, encoding, mixed = hashlib.sha256(), 0, "", False
     fits: dict[str, codecs.IncrementalDecoder] = {}
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
@@ -91,29 +94,35 @@ def inspect(path: Path, *, western: str = "cp1252") -> Source:
                 fits = {name: codecs.getincrementaldecoder(name)() for name in names}
             size += len(piece)
             digest.update(piece)
-            _feed(fits, piece, last=False)
+            mixed |= _feed(fits, piece, last=False)
     if not size:
         raise Unreadable("Le fichier est vide.")
     _feed(fits, b"", last=True)
     found = Source(path, size, digest.hexdigest(), next(iter(fits)), "")
+    if mixed and found.encoding == western:
+        raise Unreadable("Le fichier mélange deux encodages\u00a0: les accents seraient faux. Enregistrez-le en UTF-8.")
     first = next((line for line, _ in _lines(found) if line.strip()), None)
     if first is None:
         raise Unreadable("Le fichier est vide.")
     return Source(path, size, found.sha256, found.encoding, first.strip())
 
 
-def _feed(fits: dict[str, codecs.IncrementalDecoder], piece: bytes, *, last: bool) -> None:
-    """Leave in ``fits`` the encodings that this piece still agrees with; at least one, or ``Unreadable``."""
+def _feed(fits: dict[str, codecs.IncrementalDecoder], piece: bytes, *, last: bool) -> bool:
+    """Leave in ``fits`` the encodings that this piece still agrees with; at least one, or ``Unreadable``. Whether one of
+    them reads what looks like UTF-8 taken for something else."""
+    mixed = False
     for name, decoder in list(fits.items()):
         try:
             text = decoder.decode(piece, last)
         except UnicodeDecodeError:
             del fits[name]
             continue
+        mixed = mixed or _TAKEN_WRONGLY.search(text) is not None
         if "\0" in text:
             raise Unreadable("Le fichier contient des octets nuls : ce n'est pas un texte, ou il est abîmé.")
     if not fits:
         raise Unreadable("L'encodage du fichier n'est pas reconnu. Enregistrez-le en UTF-8.")
+    return mixed
 
 
 def records(source: Source, delimiter: str, *, quotes: bool = True) -> Iterator[Line]:

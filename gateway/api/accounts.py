@@ -51,7 +51,7 @@ class Accounts:
             ),
             Operation(
                 "changeAccount", "PATCH", "accounts/{account}", "Corriger, suspendre ou réactiver un compte", self.change,
-                {200: AccountSaid}, right=right, body=AccountChange, kinds=PATCH_KINDS, versioned="must",
+                {200: AccountSaid}, right=right, body=AccountChange, kinds=PATCH_KINDS, versioned="may",
             ),
             Operation(
                 "signOutAccount", "POST", "accounts/{account}/sign-out", "Fermer toutes les sessions d'une personne",

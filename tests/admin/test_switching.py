@@ -190,3 +190,16 @@ async def test_r83_a_filter_is_not_a_wish(hall: Hall) -> None:
     asked = await hall.ask("POST", "switch", "aude", data=again.read.form("/switch").fields)
     fields = asked.read.form("/switch/preview").fields
     assert ("state", "strong") in fields and ("when", "now") in fields and ("state", "password_only") not in fields
+
+
+async def test_r83_what_an_act_left_out_is_said(hall: Hall) -> None:
+    """Of two, one is strong at that date already: the result speaks of both, and of how many nothing changes for."""
+    dated = {"state": "strong", "when": "dated", "from": "2026-04-02T08:00", "reason": "Calendrier régional"}
+    await hall.send(await preview(hall, "ehpad", **dated), "/switch/confirm", "aude")
+    done = await hall.send(await preview(hall, "ehpad", "ssr", **dated), "/switch/confirm", "aude")
+    words = (await hall.get(done.location, "aude")).words
+    assert "1 échelon était déjà dans cet état à cette date." in words.replace("\u00a0", " ")
+    for odd in ("99999", "-1", "x", "²"):
+        assert (
+            "déjà dans cet état" not in (await hall.get(f"{done.location.split('&left')[0]}&left={odd}", "aude")).words
+        )

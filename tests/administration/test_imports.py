@@ -207,6 +207,7 @@ GOOD = f"{HEAD}\nalice;Martin;Alice;690780010\n"
         (GOOD.encode("utf-16-le"), "octets nuls"),
         (GOOD.encode() + b"bob;P\x81\x8d;B;1\n", "encodage"),
         (b"\xef\xbb\xbf" + GOOD.encode() + b"bob;P\xe9;B;1\n", "encodage"),
+        (f"{GOOD}zoe;Hél;Zoé;1\n".encode() + b"bob;P\xe9;B;1\n", "mélange deux encodages"),
         (b"\xff\xfe" + GOOD.encode("utf-16-le") + b"\x00\xd8", "encodage"),
         (f'{GOOD}bob;"Petit;Bob;1\n'.encode() + b"x;y;z;1\n" * 10, "guillemet"),
         (f'{GOOD}bob;"Petit;Bob;1\n'.encode() + b"x;y;z;1\n" * 100_000, "guillemet"),
