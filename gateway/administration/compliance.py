@@ -218,9 +218,9 @@ class Compliance:
         settings = self._settings
         cut_off = self._moment(book.defaults.mandatory_from)
         weak = f"{found.weak} établissements ou services sur {found.places} acceptent le mot de passe seul"
-        bits = (
-            f"{settings.password_bits:g} bits" if settings.password_bits else "la seule règle des caractères, 47,6 bits"
-        )
+        bits = "La seule règle des caractères vaut 47,6 bits"
+        if settings.password_bits:
+            bits = f"Un mot de passe doit atteindre {settings.password_bits:g} bits"
         idle, soft = texts.duration(settings.idle), settings.revocation == "soft"
         card = {"hard": "listes de révocation exigées", "soft": "carte acceptée sans liste de révocation"}
         revoked = card.get(settings.revocation, "pas de carte directe")
@@ -230,7 +230,7 @@ class Compliance:
                    f"{weak} (date nationale\u00a0: {cut_off})." if found.weak
                    else "Aucun établissement ni service n'accepte le mot de passe seul."),
             _point("entropy", "Mots de passe d'au moins 50 bits", settings.password_bits >= LEAST_BITS,
-                   f"Un mot de passe doit atteindre {bits} (password.min_entropy_bits)."),
+                   f"{bits} (password.min_entropy_bits)."),
             _point("failures", "Échecs limités", limited,
                    f"Attente croissante après {settings.failures_in_a_row} échecs, {settings.failures_in_a_day} par jour."),
             _point("idle", "Déconnexion automatique", settings.idle <= _ADVISED_IDLE,
