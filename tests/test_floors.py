@@ -121,6 +121,7 @@ ELSEWHERE = {
     "estate": "stories/test_demo_administration, stories/test_switches",
     "audit_view": "edges/test_overview, administration/test_audit_trail",
     "findings": "edges/test_overview",
+    "counting": "edges/test_overview",
     "tally": "administration/test_statistics",
     "origins": "policy/test_explain",
     "ways": "policy/test_explain",
