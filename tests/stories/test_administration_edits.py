@@ -155,7 +155,8 @@ def test_r83_r84_bounds_of_switches(region: Bearer) -> None:
     ],
 )
 def test_r91_versions_that_are_none(region: Bearer, tag: str, status: int) -> None:
-    """A version that the element does not have is 412, one that is no version 400, none at all for a scope 428; nothing changes."""
+    """A version that the element does not have is 412, one that is no version 400; a scope without one 428; nothing
+    changes."""
     before = region.get(f"scopes/{PLACE}").body
     said = region.call("PATCH", f"scopes/{PLACE}", {"banner": "x"}, if_match=tag)
     assert said.status == status
