@@ -36,10 +36,11 @@ class Requests:
         if wanted_from is not None and wanted_from < now:
             raise Faulty({"wanted_from": ["Cette date est passée."]})
         why = checked_reason(reason)
+        # One reading judges and names: with two, another's request could come between them, and both would be made.
         theirs: Where = {"scope_id": scope_id, "author": actor.id}
-        if await self._records.count("requests", {**theirs, "settled_at": None}):
-            raise Faulty({"": [_WAITS]})
         before = await self._records.find("requests", theirs, order=("-created_at", "id"), limit=1)
+        if before and before[0]["settled_at"] is None:
+            raise Faulty({"": [_WAITS]})
         request_id = _next_id(scope_id, actor.id, cast(str, before[0]["id"]) if before else "")
         wish = {"from": wanted_from.isoformat()} if wanted_from else {}
         asked = record(Act.SCOPE_SWITCH_ASKED, actor, now, scope=scope_id, request=request_id, why=why, **wish)
