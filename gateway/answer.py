@@ -38,7 +38,11 @@ _SAYS: dict[Reason, tuple[int, str, str]] = {
     Reason.TLS_REQUIRED: (403, "Une connexion sécurisée est nécessaire.", "Utilisez une adresse en https."),
     Reason.ACCOUNT_SUSPENDED: (403, "Votre compte est suspendu.", "Contactez votre référent structure."),
     Reason.NOT_ALLOWED: (403, "Cette page ne vous est pas ouverte.", "Revenez à l'accueil."),
-    Reason.DELEGATION_ENDED: (403, "Cette délégation n'est plus en cours.", "Rechargez la page."),
+    Reason.DELEGATION_ENDED: (
+        403,
+        "Cette délégation n'est plus en cours.",
+        "Rien n'a été envoyé. Revenez à l'accueil\u00a0: vous y continuerez en votre nom.",
+    ),
     Reason.STORE_DOWN: (503, "Le service est momentanément indisponible.", "Réessayez dans quelques instants."),
     Reason.RECORDS_DOWN: (503, "Le service est momentanément indisponible.", "Réessayez dans quelques instants."),
     Reason.KEY_DOWN: (503, "Le service est momentanément indisponible.", "Réessayez dans quelques instants."),
@@ -48,7 +52,11 @@ _SAYS: dict[Reason, tuple[int, str, str]] = {
     Reason.BACKEND_TIMEOUT: (504, "ViaTrajectoire met trop de temps à répondre.", "Réessayez dans quelques instants."),
     Reason.BACKEND_GARBAGE: (502, "ViaTrajectoire a donné une réponse illisible.", "Réessayez dans quelques instants."),
 }
-_FIRST = {"charter": "Charte à accepter", "password/renew": "Mot de passe à changer"}
+_FIRST = {
+    "charter": "Charte à accepter",
+    "password/renew": "Mot de passe à changer",
+    "delegations/ended": "Cette délégation n'est plus en cours",
+}
 _OTHER = (403, "Cette page ne vous est pas ouverte.", "Revenez à l'accueil.")
 _RETRY_AFTER = b"5"  # seconds
 _COMMON = (
@@ -83,6 +91,8 @@ class Answers:
         """
         where = self._address(head, decision)
         signing = decision.to == "sign-in"
+        if decision.reason is Reason.DELEGATION_ENDED and head.method not in ("GET", "HEAD") and not head.is_script:
+            return self.fault(head, decision.reason, head.request_id)  # not to be sent again: it was meant for another
         if head.is_script:
             body = {
                 "type": f"urn:vt-gateway:{decision.reason}",

@@ -20,6 +20,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from gateway import connections, ops
+from gateway.accounts.delegations import Delegations
 from gateway.accounts.password import Passwords
 from gateway.accounts.register import Register
 from gateway.answer import Answers
@@ -32,6 +33,7 @@ from gateway.deployment import (
     backend,
     charter,
     defaults,
+    delegation_rules,
     door_settings,
     methods,
     routes,
@@ -50,7 +52,8 @@ from gateway.edges.sockets import open_listener
 from gateway.edges.stores import AnyStore, open_store
 from gateway.edges.tally import Tally
 from gateway.edges.tls import public_context
-from gateway.gate import Gate
+from gateway.ending import CLOSING, Closing, ended, within
+from gateway.gate import FACTS_AGE, Gate
 from gateway.household import Foundations, Household, furnish
 from gateway.identity import Space
 from gateway.ports import Ambient
@@ -68,6 +71,7 @@ from gateway.settings.model import Listener
 from gateway.trail import Checkpoints
 
 _BOOK_EVERY = 1.0  # seconds between two readings of the policy (R83: at most 5 s)
+_UNDER_WAY = 3.0  # seconds for pages under way when their listener closes; a store that is silent takes 2.5
 _log = structlog.get_logger("gateway")
 
 
@@ -80,7 +84,7 @@ class Gateway:
         self.settings = settings
         self._sockets = sockets or {}  # listening already, opened by a supervisor; by the listener's name
         self._ambient = ambient
-        self._stack = contextlib.AsyncExitStack()
+        self._stack = Closing()
         self.door: Door
         self.records: Database
         self._store: AnyStore
@@ -97,10 +101,15 @@ class Gateway:
             raise
 
     async def stop(self, grace: float | None = None) -> None:
-        """Drain: readiness fails first, requests in flight end, then everything closes."""
+        """Drain: readiness fails first, requests in flight end, then everything closes. It takes ``grace`` and a few
+        seconds at most, whatever does not answer meanwhile."""
         self._draining = True
-        await self.door.drain(self.settings.gateway.drain if grace is None else grace)
-        await self._stack.aclose()
+        grace = self.settings.gateway.drain if grace is None else grace
+        last = time.monotonic() + grace + CLOSING
+        try:
+            await within("Door.drain", self.door.drain(grace), grace + CLOSING)
+        finally:
+            await self._stack.aclose(min(CLOSING, last - time.monotonic()))
 
     async def _start(self) -> None:
         settings, ambient = self.settings, self._ambient
@@ -118,6 +127,7 @@ class Gateway:
         desk = await self._desk(records)
         keeper = Keeper(store, store, ambient)
         register = Register(records, ambient)
+        delegations = Delegations(records, ambient)
         journal = Journal(records, secrets.key("audit"))
         terms = charter(settings)
         mint = Mint(
@@ -127,12 +137,14 @@ class Gateway:
             [audience(name, one) for name, one in settings.backends.items()],
             settings.gateway.header_prefix,
             settings.assertion.header,
+            delegation_rules(settings),
         )
         gate = Gate(
             ambient=ambient,
             routes=routes(settings),
             keeper=keeper,
             register=register,
+            delegations=delegations,
             mint=mint,
             book=lambda: desk.book,
             rules=rules(settings, terms),
@@ -161,6 +173,9 @@ class Gateway:
         if pinned is not None:
             strong["card"] = await self._card(pinned, ambient, state)
 
+        directory = connections.open_directory(settings, http, ambient)
+        if directory is not None:
+            self._stack.push_async_callback(directory.close)
         keys = key_set(signers)
         household = furnish(
             Foundations(
@@ -171,6 +186,8 @@ class Gateway:
                 records=records,
                 keeper=keeper,
                 register=register,
+                delegations=delegations,
+                directory=directory,
                 audit=journal,
                 trail=Checkpoints(records, signers[0]),
                 overview=SqlOverview(records),
@@ -246,7 +263,13 @@ class Gateway:
 
     async def _open_door(self, household: Household, gate: Gate, pinned: CardTrust | None) -> None:
         settings = self.settings
-        runner = web.AppRunner(household.app, access_log=None, handle_signals=False, auto_decompress=False)
+        runner = web.AppRunner(
+            household.app,
+            access_log=None,
+            handle_signals=False,
+            auto_decompress=False,
+            shutdown_timeout=_UNDER_WAY,
+        )
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         server = runner.server
@@ -315,7 +338,7 @@ class Gateway:
             )
         )
         app = ops.make_app(self._checks(), registry)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_UNDER_WAY)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         try:
@@ -353,18 +376,27 @@ class Gateway:
         async def keep_book() -> None:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), _BOOK_EVERY)
+                    async with asyncio.timeout(_BOOK_EVERY):
+                        await self._news.wait()
                 self._news.clear()
                 try:
                     await desk.refresh()
                 except (GatewayError, ValueError) as error:
                     _log.warning("policy not refreshed", error=str(error))
 
-        task = asyncio.get_running_loop().create_task(keep_book(), name="policy book")
+        async def look_again() -> None:
+            while True:
+                await asyncio.sleep(FACTS_AGE)
+                await gate.recheck(self.door.lasting(FACTS_AGE))
+
+        loop = asyncio.get_running_loop()
+        tasks = [
+            loop.create_task(keep_book(), name="policy book"),
+            loop.create_task(look_again(), name="what lasts"),
+        ]
 
         async def end() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await ended(*tasks)
 
         self._stack.push_async_callback(end)
 

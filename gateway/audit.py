@@ -66,6 +66,20 @@ class Act(StrEnum):
     ACCOUNT_EXPORTED = "account:export"
     ACCOUNT_ERASED = "account:erase"
     DATA_PURGED = "data:purge"
+    DELEGATION_GIVEN = "delegation:give"
+    DELEGATION_INVITED_AGAIN = "delegation:invite-again"
+    DELEGATION_PROPOSED = "delegation:propose"  # a card that does not bear the invited name (R112)
+    DELEGATION_ACCEPTED = "delegation:accept"
+    DELEGATION_CONFIRMED = "delegation:confirm"
+    DELEGATION_DECLINED = "delegation:decline"  # the doctor does not know the person of the card
+    DELEGATION_CHANGED = "delegation:change"
+    DELEGATION_ENDED = "delegation:end"
+    DELEGATION_REMINDED = "delegation:remind"
+    DELEGATION_REFUSED = "delegation:refuse"
+    ACTING_BEGUN = "acting:begin"
+    ACTING_ENDED = "acting:end"
+    DIRECTORY_SEARCHED = "directory:search"
+    TRACE_LOOKED_UP = "trace:look-up"  # from a line of the access journal to the person (R149)
 
 
 @dataclass(frozen=True, slots=True)

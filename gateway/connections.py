@@ -1,4 +1,5 @@
-"""What the gateway talks to over a network: the mail relay, the SMS service, Pro Santé Connect. From settings to clients.
+"""What the gateway talks to over a network: the mail relay, the SMS service, Pro Santé Connect, the national directory.
+From settings to clients.
 
 Each has its own verified TLS; nothing is opened here before it is used, but the pool of HTTP connections.
 """
@@ -6,13 +7,16 @@ Each has its own verified TLS; nothing is opened here before it is used, but the
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import aiohttp
 
+from gateway.edges.directory_fhir import FhirDirectory
+from gateway.edges.directory_file import FileDirectory
 from gateway.edges.senders import FileSender, SmtpRelay, SmtpSender
 from gateway.edges.sms import SmsAccess, sms_sender
 from gateway.edges.tls import client_context
-from gateway.ports import Ambient, Sender
+from gateway.ports import Ambient, Directory, Sender
 from gateway.providers.oidc import OidcSettings, OpenIdProvider
 from gateway.settings import Secret, Settings
 
@@ -97,6 +101,28 @@ def pro_sante_connect(settings: Settings, http: aiohttp.ClientSession, ambient: 
         http,
         ambient,
     )
+
+
+def open_directory(settings: Settings, http: aiohttp.ClientSession, ambient: Ambient) -> Directory | None:
+    """The national directory (R118), when one is configured. ``http`` is shared; its TLS is not: the directory's host is
+    verified by its own authorities, and is shown no certificate of ours."""
+    directory = settings.directory
+    if directory.source == "fhir":
+        return FhirDirectory(
+            session=http,
+            url=directory.url,
+            api_key=_revealed(directory.api_key),
+            ambient=ambient,
+            timeout=directory.timeout,
+            calls_per_second=directory.calls_per_second / settings.gateway.workers,
+            tls=client_context(directory.ca) if directory.url.startswith("https:") else None,
+        )
+    return FileDirectory(directory_file(settings), ambient) if directory.source == "file" else None
+
+
+def directory_file(settings: Settings) -> Path:
+    """Where the embedded directory lies."""
+    return settings.directory.file or settings.gateway.state_dir / "directory.db"
 
 
 def _revealed(secret: Secret | None) -> str:

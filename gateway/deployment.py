@@ -29,6 +29,7 @@ from gateway.pages.house import Charter
 from gateway.pages.journey import Stop, next_step
 from gateway.pages.regions import Contact, Links, Region, Regions, logo_of, theme_of
 from gateway.policy.decision import Rules
+from gateway.policy.delegation import DelegationRules
 from gateway.policy.establishments import Defaults
 from gateway.policy.legal import CHANNELS, MEANS, Legal, Status
 from gateway.policy.routes import Route, RouteClass, RouteTable
@@ -84,6 +85,24 @@ def rules(settings: Settings, terms: Charter) -> Rules:
         timedelta(days=settings.dormancy.days),
         password_age(settings),
         settings.policy.on_enable == "revoke",
+        delegation_rules(settings),
+    )
+
+
+def delegation_rules(settings: Settings) -> DelegationRules:
+    """Who may hand rights to whom, as configured."""
+    section = settings.delegation
+    return DelegationRules(
+        physicians=frozenset(settings.liberal.professions),
+        modules=dict(section.modules),
+        actions=dict(section.actions),
+        finalise_with=frozenset(section.finalise_with),
+        staff_methods=frozenset(section.staff_methods),
+        max_days=section.max_days or None,
+        invite_life=timedelta(seconds=section.invite_ttl),
+        freshness=timedelta(seconds=section.change_freshness),
+        dormancy=timedelta(days=settings.dormancy.days),
+        zone=ZoneInfo(settings.ui.timezone),
     )
 
 
@@ -229,7 +248,8 @@ def compliance_settings(settings: Settings) -> ComplianceSettings:
 
 
 def audience(name: str, backend: BackendSection) -> Audience:
-    return Audience(name, backend.audience, None if backend.claims is None else frozenset(backend.claims))
+    claims = None if backend.claims is None else frozenset(backend.claims)
+    return Audience(name, backend.audience, claims, by_actor=backend.profile == "rfc8693")
 
 
 def charter(settings: Settings) -> Charter:

@@ -9,14 +9,16 @@ reason (503), public ones go on without a name, and nobody is signed out.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from gateway.accounts.delegations import Delegations
 from gateway.accounts.register import Register
 from gateway.assertion import Mint, Minted
-from gateway.policy.decision import Decision, Facts, Forward, Refuse, Rules, decide
+from gateway.policy.decision import Decision, Facts, Forward, Refuse, Rules, decide, ends_at, fault
+from gateway.policy.delegation import Acting
 from gateway.policy.establishments import PolicyBook
 from gateway.policy.routes import Route, RouteClass, RouteTable
 from gateway.ports import Ambient
@@ -69,6 +71,7 @@ class Gate:
         routes: RouteTable,
         keeper: Keeper,
         register: Register,
+        delegations: Delegations,
         mint: Mint,
         book: Callable[[], PolicyBook],
         rules: Rules,
@@ -79,6 +82,7 @@ class Gate:
         self._routes = routes
         self._keeper = keeper
         self._register = register
+        self._delegations = delegations
         self._mint = mint
         self._book = book
         self._rules = rules
@@ -132,7 +136,7 @@ class Gate:
         until = min(
             now + VERDICT_AGE,
             now + age,
-            session.ends_at,
+            ends_at(entry.facts, self._rules.delegation),
             session.seen_at + session.lifetimes.idle,
             entry.touched_at + TOUCH_STEP,
             renew,
@@ -169,9 +173,14 @@ class Gate:
         if kind == "session":
             self._forget(name)
             self._gone(name)
-        elif kind == "account":
-            for digest in [d for d, e in self._known.items() if e.facts is not None and e.facts.account.id == name]:
+        elif kind in ("account", "delegation"):
+            about = _is_account if kind == "account" else _is_delegation
+            matching = {d: e.facts for d, e in self._known.items() if e.facts is not None and about(e.facts, name)}
+            for digest in matching:
                 self._forget(digest)
+            acting = {digest: False for digest, facts in matching.items() if facts.session.acting_under}
+            if acting:  # what it has open ends now, not at its next request (R125, R131)
+                self._start(self.recheck(acting), "recheck")
         else:
             for digest in list(self._known):
                 self._forget(digest)
@@ -180,6 +189,21 @@ class Gate:
         entry = self._known.pop(digest, None)
         if entry is not None:
             entry.alive = False
+
+    async def recheck(self, lasting: Mapping[str, bool]) -> None:
+        """Look again at sessions that have something open here, a tunnel or a long transfer, and end what may no longer
+        be: a word from another worker may have been lost, and nothing is asked while bytes run. The value: whether
+        bytes ran lately, which is activity (R143)."""
+        for digest, active in lasting.items():
+            try:
+                entry = await self._entry(digest)
+            except GatewayError:
+                return  # unknown is not ended (R7): looked at again at the next turn
+            now = self._ambient.now()
+            if entry.facts is None or fault(entry.facts, self._book(), self._rules, now) is not None:
+                self._gone(digest)
+            elif active and now - entry.facts.session.seen_at >= TOUCH_STEP:
+                await self._touch(digest, entry.facts, now)
 
     async def close(self) -> None:
         """Wait for what was started off the hot path."""
@@ -216,9 +240,10 @@ class Gate:
             born = self._ambient.monotonic()
             session = await self._keeper.resume(digest, self._ambient.now())
             account = await self._register.by_id(session.account) if session is not None else None
+            acting = await self._acting(session.acting_under) if session and session.acting_under else None
             if digest not in self._stale:
                 break
-        facts = Facts(session, account) if session is not None and account is not None else None
+        facts = Facts(session, account, acting) if session is not None and account is not None else None
         if len(self._known) >= CACHE_LIMIT:
             self._forget(next(iter(self._known)))
         before = self._known.get(digest)
@@ -229,6 +254,11 @@ class Gate:
             entry.stamps = before.stamps
         self._known[digest] = entry
         return entry
+
+    async def _acting(self, delegation_id: str) -> Acting:
+        """The delegation and its doctor, read anew: nothing of it is kept in a session or a cookie (R130)."""
+        delegation = await self._delegations.by_id(delegation_id)
+        return Acting(delegation, await self._register.by_id(delegation.delegator) if delegation else None)
 
     async def _stamp(self, entry: _Entry, backend: str, now: datetime) -> Forward:
         prepared = entry.stamps.get(backend)
@@ -241,7 +271,7 @@ class Gate:
         if facts is None:
             raise GatewayError("a stamp for nobody")
         minted = await self._mint.mint(facts, backend, self._structure(facts), now)
-        return minted, Forward(backend, facts.session.digest, minted.stamp, facts.session.ends_at)
+        return minted, Forward(backend, facts.session.digest, minted.stamp, ends_at(facts, self._rules.delegation))
 
     def _structure(self, facts: Facts) -> str | None:
         """The structure of the only scope that has one: two would be a guess (R137)."""
@@ -286,4 +316,17 @@ class Gate:
 
 def _same(before: Facts, after: Facts) -> bool:
     """Whether the two say the same to a backend: then a stamp made for one serves the other."""
-    return before.account == after.account and replace(before.session, seen_at=after.session.seen_at) == after.session
+    same_session = replace(before.session, seen_at=after.session.seen_at) == after.session
+    return same_session and before.account == after.account and before.acting == after.acting
+
+
+def _is_account(facts: Facts, name: str) -> bool:
+    """Whether an account has a part in this: whoever acts, or the doctor (R131)."""
+    acting = facts.acting
+    return facts.account.id == name or (
+        acting is not None and acting.delegator is not None and acting.delegator.id == name
+    )
+
+
+def _is_delegation(facts: Facts, name: str) -> bool:
+    return facts.session.acting_under == name

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from gateway import html
 from gateway.accounts.authenticator import Authenticators
+from gateway.accounts.delegations import Delegations
 from gateway.accounts.erasure import Archive
 from gateway.accounts.mailboxes import Mailboxes
 from gateway.accounts.passkeys import PasskeyRegister
@@ -30,6 +31,7 @@ from gateway.administration.invitations import Invitations
 from gateway.administration.offices import Offices
 from gateway.api.imports import UploadSettings
 from gateway.api.table import furnished
+from gateway.delegated import contexts_of, delegation_side
 from gateway.deployment import (
     admin_methods,
     code_settings,
@@ -47,6 +49,7 @@ from gateway.notices import Notices
 from gateway.overview import DayBook, Overview
 from gateway.pages.account import AccountPages
 from gateway.pages.app import Pages, make_app
+from gateway.pages.assertion_tests import AssertionTests
 from gateway.pages.authenticator import AuthenticatorPages
 from gateway.pages.base import frame
 from gateway.pages.closing import Closing
@@ -62,9 +65,10 @@ from gateway.pages.passwords import PasswordPages
 from gateway.pages.proving import MailProof
 from gateway.pages.registration import Registration
 from gateway.pages.signin import SignIn
+from gateway.pages.staff_registration import StaffRegistration
 from gateway.pages.stepup import StepUp
 from gateway.pages.strong import StrongWays
-from gateway.ports import Ambient, Audit, Bus, Records, Sender, Store
+from gateway.ports import Ambient, Audit, Bus, Directory, Records, Sender, Store
 from gateway.providers.base import Provider
 from gateway.providers.codes import Codes
 from gateway.providers.devices import Devices
@@ -87,6 +91,8 @@ class Foundations:
     records: Records
     keeper: Keeper
     register: Register
+    delegations: Delegations
+    directory: Directory | None
     audit: Audit
     trail: Checkpoints
     overview: Overview
@@ -185,7 +191,6 @@ def furnish(given: Foundations) -> Household:
         StrongWays(house, entrance),
         StepUp(house, entrance, sign_in, password),
         leaving,
-        Registration(house, proof, towns),
         proof,
         ForgottenPassword(house),
         AccountPages(house, proof, leaving, authenticators, passkeys),
@@ -213,12 +218,31 @@ def furnish(given: Foundations) -> Household:
         notices=notices,
         charter=given.charter,
     )
+    delegated = delegation_side(
+        settings,
+        ambient=ambient,
+        store=given.store,
+        bus=given.bus,
+        records=given.records,
+        register=given.register,
+        delegations=given.delegations,
+        keeper=given.keeper,
+        audit=given.audit,
+        directory=given.directory,
+        notices=notices,
+        overview=given.overview,
+        desk=given.desk,
+    )
+    rooms += delegated.rooms(house)
+    if settings.assertion.tests:
+        rooms.append(AssertionTests(house, given.key("assertion-tests")))
+    rooms.append(Registration(house, proof, towns, StaffRegistration(house, delegated.receiving)))
     folder, largest = waiting_room(settings), settings.admin.import_max_bytes
     swept(folder, ambient.now())
     rooms += [
         InvitationPages(house, invitations),
-        AdminPages(house, offices, Uploads(folder, largest)),
-        furnished(house, offices, UploadSettings(folder, largest)),
+        AdminPages(house, offices, Uploads(folder, largest), delegated.oversight),
+        furnished(house, offices, UploadSettings(folder, largest), delegated.oversight),
     ]
     upkeep = Upkeep(
         given.records,
@@ -233,7 +257,12 @@ def furnish(given: Foundations) -> Household:
         ),
     )
     statistics = statistics_of(settings, given.day_book, given.overview, given.desk)
-    jobs = Jobs(given.store, ambient, (*upkeep.jobs(), given.trail.job(), *statistics.jobs()), settings.jobs.every)
+    jobs = Jobs(
+        given.store,
+        ambient,
+        (*upkeep.jobs(), given.trail.job(), *statistics.jobs(), *delegated.jobs()),
+        settings.jobs.every,
+    )
     return Household(make_app(house, rooms), house, notices, codes, jobs, offices)
 
 
@@ -274,6 +303,7 @@ def _house(
         store=given.store,
         keeper=given.keeper,
         register=given.register,
+        contexts=contexts_of(settings, given.delegations, given.register),
         providers=providers,
         methods=methods(settings),
         admin_methods=admin_methods(settings),

@@ -18,6 +18,7 @@ _RPPS = re.compile(r"[0-9]{11}\Z")
 _ADELI = re.compile(r"([0-9]{2}|2[AB]|9[A-F])[0-9A][0-9]{6}\Z")  # departments may carry letters; social workers an A
 _INTERNAL = re.compile(r"[0-9A-Z]{9,14}/[0-9A-Za-z-]{1,15}\Z")  # structure / number in its own register
 _KINDS_INTERNAL = frozenset("13456")
+_TYPED_INTERNAL = re.compile(r"([13456][0-9A-Za-z]{9,14})/([0-9A-Za-z-]{1,15})\Z")  # as people type one
 _USERNAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,128}\Z")
 # What people type between the digits of a long number: spaces of all widths, dots, hyphens.
 _SEPARATORS = re.compile(r"[\s.\-\u2010-\u2015\u00a0\u202f]+")
@@ -76,7 +77,9 @@ class Login:
     def parse(cls, typed: str) -> Login | None:
         """Normalise what was typed; ``None`` when it cannot be an identifier at all.
 
-        8+RPPS, plain RPPS and 0+ADELI become the IdNat_PS text; anything else is a user name, compared without case.
+        8+RPPS, plain RPPS and 0+ADELI become the IdNat_PS text, and so does the number of practice staff within their
+        structure (R114), whose own part keeps its letters as they are. Anything else is a user name, compared without
+        case.
         """
         text = unicodedata.normalize("NFKC", typed).strip()
         squeezed = _SEPARATORS.sub("", text).upper()
@@ -86,6 +89,9 @@ class Login:
             return cls("8" + squeezed)
         if squeezed[:1] == "0" and _ADELI.match(squeezed[1:]):
             return cls(squeezed)
+        internal = _TYPED_INTERNAL.match("".join(text.split()))
+        if internal is not None:
+            return cls(f"{internal[1].upper()}/{internal[2]}")
         if not _USERNAME.match(text):
             return None
         return cls("u:" + text.casefold())

@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from gateway.ending import ended
 from gateway.ports import Ambient, Store
 from gateway.reasons import StoreUnavailable
 
@@ -102,8 +103,7 @@ class Jobs:
     async def close(self) -> None:
         """Stop, work under way included; what was not finished is done by another worker, or later."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await ended(self._task)
             self._task = None
 
     async def tick(self, now: datetime) -> None:
@@ -183,10 +183,7 @@ class Jobs:
         try:
             await asyncio.wait({work, keep}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            pending = [one for one in (work, keep) if not one.done()]
-            for one in pending:
-                one.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+            await ended(*(one for one in (work, keep) if not one.done()))
         if work.cancelled():
             raise _LeaseLost
         work.result()

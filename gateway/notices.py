@@ -16,6 +16,7 @@ from datetime import timedelta
 import structlog
 
 from gateway.accounts.account import Account
+from gateway.ending import ended
 from gateway.ports import Ambient, Message, Sender
 from gateway.reasons import SenderFailed
 from gateway.texts import Text
@@ -44,9 +45,7 @@ class Notices:
 
     async def close(self) -> None:
         """What is still waiting is given up: the process ends."""
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        await ended(*self._workers)
 
     def post(self, account: Account, text: Text, kind: str, correlation: str, *, to: str | None = None) -> None:
         """Send ``text`` to the account's address, or to ``to`` (an address the account had, or is going to have)."""

@@ -90,6 +90,18 @@ class AuditQuery:
     limit: int = 50
 
 
+@dataclass(frozen=True, slots=True)
+class DelegationQuery:
+    """In the order of ids. ``account``: given or received by this one; ``state``: a word of ``delegation.State``;
+    ``after``: the id of the last one of the page before."""
+
+    reach: tuple[str, ...]
+    account: str = ""
+    state: str = ""
+    after: str = ""
+    limit: int = 50
+
+
 class Overview(Protocol):
     """Answered by the database itself, in bounded time on 500 000 accounts and 100 000 scopes."""
 
@@ -124,6 +136,15 @@ class Overview(Protocol):
     async def audit(self, query: AuditQuery) -> Sequence[Row]:
         """Rows of ``audit`` within reach: a row that names a scope belongs there, one that names none belongs to the
         scopes of its account, and what is neither is for those who see everything."""
+
+    async def signs(self, acts: Sequence[str], since: datetime, until: datetime, session: str = "") -> Sequence[Row]:
+        """Rows of ``audit`` of these acts with ``since`` ≤ at < ``until`` whose facts name a session, newest first;
+        with ``session`` (12 hexadecimal digits) only those that name this one. Found by time: the caller says a short
+        one."""
+
+    async def delegations(self, query: DelegationQuery, now: datetime) -> Sequence[Row]:
+        """Rows of ``delegations`` whose doctor or delegate is attached within reach, each once; a delegate is known by
+        account, or by national identifier as long as no account is (R122). States are those at ``now``."""
 
     async def places(self, account_ids: Sequence[str], reach: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """By account, the ids of the scopes within reach that it is attached to; of at most some hundred accounts."""

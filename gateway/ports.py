@@ -165,6 +165,36 @@ class Sender(Protocol):
         """Let go of connections; never raises."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A physician as the national directory lists them. Codes are bare (``10``, ``SM54``); ``places`` are pairs of
+    postal code and town, where they practise."""
+
+    rpps: str
+    family_name: str
+    given_name: str
+    profession: str
+    specialty: str = ""  # code of the savoir-faire
+    specialty_name: str = ""
+    places: tuple[tuple[str, str], ...] = ()
+    active: bool = True
+
+
+class Directory(Protocol):
+    """The national directory of professionals (Annuaire Santé). Methods raise ``DirectoryUnavailable``."""
+
+    async def search(self, name: str, postal_code: str = "", *, limit: int = 50) -> tuple[Sequence[Listed], bool]:
+        """Active physicians whose names begin with the words typed (family and given names in any order, accents,
+        hyphens and particles ignored), of places whose postal code begins so; in the order of names. The second value:
+        whether there are more than ``limit``."""
+
+    async def by_rpps(self, rpps: str) -> Listed | None:
+        """Who has this number, active or not; ``None`` when nobody has."""
+
+    async def close(self) -> None:
+        """Let go of files and connections; never raises."""
+
+
 class Signer(Protocol):
     """An ES256 key: a file, or a device."""
 

@@ -143,6 +143,17 @@ class Reason(StrEnum):
     BAD_MEDIA = "bad-media"  # a body of a kind that is not read here
     TOKEN_REFUSED = "token-refused"  # noqa: S105 - a reason, not a secret
 
+    # Delegations
+    NOT_A_DELEGATOR = "not-a-delegator"  # no médecin libéral, or not in that space
+    ACTING_FOR_ANOTHER = "acting-for-another"  # one's own delegations wait until one is oneself again (R120)
+    DELEGATION_UNKNOWN = "delegation-unknown"  # none of that name for this person: the two must look the same
+    DELEGATION_NOT_YET = "delegation-not-yet"  # invited, to be confirmed, or before its first day
+    DELEGATION_OVERLAP = "delegation-overlap"
+    DELEGATOR_UNAVAILABLE = "delegator-unavailable"  # suspended, dormant or closed (R131)
+    NAME_MISMATCH = "name-mismatch"  # the card is not the invited person's (R112)
+    SEARCH_TOO_OFTEN = "search-too-often"
+    DIRECTORY_DOWN = "directory-down"
+
     # Portal launch
     LAUNCH_REFUSED = "launch-refused"
 
@@ -181,6 +192,12 @@ class ProviderUnavailable(GatewayError):
     """An identity provider gave no usable answer. Raised by providers, before any decision."""
 
     reason = Reason.PSC_UNAVAILABLE
+
+
+class DirectoryUnavailable(GatewayError):
+    """The national directory gave no usable answer (R123). Raised by Directory implementations; never means "nobody"."""
+
+    reason = Reason.DIRECTORY_DOWN
 
 
 class Taken(GatewayError):

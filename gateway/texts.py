@@ -108,7 +108,7 @@ def duration(length: timedelta) -> str:
 def code_mail(code: str, validity: timedelta, until: datetime, asked: datetime, zone: ZoneInfo = PARIS) -> Text:
     """The code by mail: no link, no identifier, no health data (R77)."""
     shown = f"{code[: len(code) // 2]} {code[len(code) // 2 :]}"
-    return _mail(
+    return mail(
         "votre code de connexion",
         # Not the code: lists of mails and locked screens show this line to whoever is near.
         f"Valable {duration(validity)}. Ne le communiquez à personne.",
@@ -138,7 +138,7 @@ def code_sms(code: str, validity: timedelta) -> str:
 
 def reset_mail(link: str, until: datetime, zone: ZoneInfo = PARIS) -> Text:
     """The way to a new password (R61)."""
-    return _mail(
+    return mail(
         "votre nouveau mot de passe",
         f"Ce lien sert une seule fois, jusqu'à {clock(until, zone)}.",
         Part("Vous avez demandé à choisir un nouveau mot de passe pour ViaTrajectoire. Ouvrez cette page\u00a0:"),
@@ -152,7 +152,7 @@ def reset_mail(link: str, until: datetime, zone: ZoneInfo = PARIS) -> Text:
 
 def proof_mail(link: str, until: datetime, zone: ZoneInfo = PARIS) -> Text:
     """The proof that an address is its holder's (R19, R96)."""
-    return _mail(
+    return mail(
         "confirmez votre adresse",
         "Une page à ouvrir pour recevoir vos codes à cette adresse.",
         Part(
@@ -167,7 +167,7 @@ def proof_mail(link: str, until: datetime, zone: ZoneInfo = PARIS) -> Text:
 
 def invitation_mail(link: str, place: str, until: datetime, zone: ZoneInfo = PARIS) -> Text:
     """An account made by somebody who administers ``place``; its person chooses a password (R100)."""
-    return _mail(
+    return mail(
         "votre invitation",
         f"Ce lien sert une seule fois, jusqu'au {moment(until, zone)}.",
         Part(f"Un compte ViaTrajectoire vous est ouvert pour\u00a0: {place}."),
@@ -185,7 +185,7 @@ def invitation_mail(link: str, place: str, until: datetime, zone: ZoneInfo = PAR
 
 
 def account_created_mail(at: datetime, zone: ZoneInfo = PARIS) -> Text:
-    return _mail(
+    return mail(
         "votre compte a été créé",
         "Bienvenue sur ViaTrajectoire.",
         Part(
@@ -197,7 +197,7 @@ def account_created_mail(at: datetime, zone: ZoneInfo = PARIS) -> Text:
 
 def attached_mail(place: str, at: datetime, zone: ZoneInfo = PARIS) -> Text:
     """Somebody said that the person works there (R101)."""
-    return _mail(
+    return mail(
         "votre compte est rattaché à un établissement",
         f"Depuis le {moment(at, zone)}.",
         Part(f"Votre compte ViaTrajectoire a été rattaché à un établissement le {moment(at, zone)}."),
@@ -208,7 +208,7 @@ def attached_mail(place: str, at: datetime, zone: ZoneInfo = PARIS) -> Text:
 
 def account_erased_mail(at: datetime, zone: ZoneInfo = PARIS) -> Text:
     """The last message to an address (R104)."""
-    return _mail(
+    return mail(
         "votre compte a été effacé",
         "Vos données de compte ne sont plus gardées.",
         Part(
@@ -220,7 +220,7 @@ def account_erased_mail(at: datetime, zone: ZoneInfo = PARIS) -> Text:
 
 
 def password_changed_mail(at: datetime, zone: ZoneInfo = PARIS) -> Text:
-    return _mail(
+    return mail(
         "votre mot de passe a été changé",
         f"Le {moment(at, zone)}.",
         Part(f"Le mot de passe de votre compte ViaTrajectoire a été changé le {moment(at, zone)}."),
@@ -231,7 +231,7 @@ def password_changed_mail(at: datetime, zone: ZoneInfo = PARIS) -> Text:
 
 def mail_changed_notice(masked_new: str, at: datetime, zone: ZoneInfo = PARIS) -> Text:
     """To the address the account had until now (R96)."""
-    return _mail(
+    return mail(
         "votre adresse a été changée",
         "Vos codes n'arriveront plus ici.",
         Part(f"L'adresse de messagerie de votre compte ViaTrajectoire a été changée le {moment(at, zone)}."),
@@ -243,7 +243,7 @@ def mail_changed_notice(masked_new: str, at: datetime, zone: ZoneInfo = PARIS) -
 
 def mail_change_asked_mail(masked_new: str, at: datetime, zone: ZoneInfo = PARIS) -> Text:
     """To the present address: somebody asked to change it; nothing has changed yet."""
-    return _mail(
+    return mail(
         "un changement d'adresse est demandé",
         f"Demande du {moment(at, zone)}.",
         Part(
@@ -255,7 +255,7 @@ def mail_change_asked_mail(masked_new: str, at: datetime, zone: ZoneInfo = PARIS
 
 
 def phone_changed_mail(masked: str, at: datetime, zone: ZoneInfo = PARIS) -> Text:
-    return _mail(
+    return mail(
         "votre téléphone a été changé",
         "Vos codes par SMS iront à un autre numéro.",
         Part(f"Le numéro de téléphone de votre compte ViaTrajectoire a été changé le {moment(at, zone)}."),
@@ -265,7 +265,7 @@ def phone_changed_mail(masked: str, at: datetime, zone: ZoneInfo = PARIS) -> Tex
 
 
 def means_added_mail(label: str, at: datetime, zone: ZoneInfo = PARIS) -> Text:
-    return _mail(
+    return mail(
         "un moyen de connexion a été ajouté",
         f"Le {moment(at, zone)}.",
         Part(f"Un moyen de connexion a été ajouté à votre compte ViaTrajectoire le {moment(at, zone)}."),
@@ -276,7 +276,7 @@ def means_added_mail(label: str, at: datetime, zone: ZoneInfo = PARIS) -> Text:
 
 
 def means_removed_mail(label: str, at: datetime, zone: ZoneInfo = PARIS) -> Text:
-    return _mail(
+    return mail(
         "un moyen de connexion a été retiré",
         f"Le {moment(at, zone)}.",
         Part(f"Un moyen de connexion a été retiré de votre compte ViaTrajectoire le {moment(at, zone)}."),
@@ -287,7 +287,7 @@ def means_removed_mail(label: str, at: datetime, zone: ZoneInfo = PARIS) -> Text
 
 def new_means_used_mail(label: str, at: datetime, zone: ZoneInfo = PARIS) -> Text:
     """The first sign-in of an account by this means."""
-    return _mail(
+    return mail(
         "première connexion par un nouveau moyen",
         f"Le {moment(at, zone)}.",
         Part(f"Votre compte ViaTrajectoire a été ouvert par un moyen nouveau pour lui, le {moment(at, zone)}."),
@@ -297,7 +297,7 @@ def new_means_used_mail(label: str, at: datetime, zone: ZoneInfo = PARIS) -> Tex
 
 
 def sign_in_mail(label: str, at: datetime, zone: ZoneInfo = PARIS) -> Text:
-    return _mail(
+    return mail(
         "connexion à votre compte",
         f"Le {moment(at, zone)}.",
         Part(f"Votre compte ViaTrajectoire a été ouvert le {moment(at, zone)}."),
@@ -308,7 +308,7 @@ def sign_in_mail(label: str, at: datetime, zone: ZoneInfo = PARIS) -> Text:
 
 def memory_granted_mail(until: datetime, zone: ZoneInfo = PARIS) -> Text:
     """A browser that need not show a code for a while (R78)."""
-    return _mail(
+    return mail(
         "un navigateur est mémorisé",
         f"Aucun code ne lui sera demandé jusqu'au {moment(until, zone)}.",
         Part(
@@ -328,7 +328,7 @@ def recovery_used_mail(left: int, at: datetime, zone: ZoneInfo = PARIS) -> Text:
         rest = "Il vous reste un seul code de secours. Demandez-en de nouveaux dans «\u00a0Mon compte\u00a0»."
     else:
         rest = "Il ne vous reste aucun code de secours. Demandez-en de nouveaux dans «\u00a0Mon compte\u00a0»."
-    return _mail(
+    return mail(
         "un code de secours a servi",
         rest,
         Part(f"Un code de secours a ouvert votre compte ViaTrajectoire le {moment(at, zone)}. Il ne servira plus."),
@@ -340,7 +340,7 @@ def recovery_used_mail(left: int, at: datetime, zone: ZoneInfo = PARIS) -> Text:
 def dormancy_mail(days_left: int, last_sign_in: datetime, day_of_sleep: datetime, zone: ZoneInfo = PARIS) -> Text:
     """The account is about to fall asleep (R97)."""
     when = f"dans {days_left} jours" if days_left > 1 else "demain"
-    return _mail(
+    return mail(
         f"votre compte s'endort {when}",
         "Une connexion suffit pour le garder ouvert.",
         Part(
@@ -357,7 +357,7 @@ def dormancy_mail(days_left: int, last_sign_in: datetime, day_of_sleep: datetime
 
 
 def reactivated_mail(at: datetime, zone: ZoneInfo = PARIS) -> Text:
-    return _mail(
+    return mail(
         "votre compte est de nouveau ouvert",
         f"Depuis le {moment(at, zone)}.",
         Part(f"Votre compte ViaTrajectoire, qui était en sommeil, a été rouvert le {moment(at, zone)}."),
@@ -373,7 +373,8 @@ def _wronged() -> str:
     )
 
 
-def _mail(subject: str, preheader: str, *parts: Part, care: str) -> Text:
+def mail(subject: str, preheader: str, *parts: Part, care: str) -> Text:
+    """A mail of these parts, in the house's frame. ``preheader``: the line that lists of mails show beside the subject."""
     subject = f"ViaTrajectoire : {subject}"
     whole: Sequence[Part] = (Part(_HELLO), *parts, Part(care, "care"), Part(_ROBOT, "small"))
     text = "\n\n".join(part.plain for part in whole) + "\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.accounts.account import Account
+from gateway.accounts.delegation import Delegation
 from gateway.assertion import Audience, Mint
 from gateway.edges.keys import FileSigner, ensure_assertion_key
 from gateway.edges.memory_store import MemoryStore
@@ -42,6 +43,16 @@ class Register:
         return self.account
 
 
+class Delegations:
+    """Delegations by id, as the records know them."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Delegation] = {}
+
+    async def by_id(self, delegation_id: str) -> Delegation | None:
+        return self.known.get(delegation_id)
+
+
 class FailingStore(MemoryStore):
     down = False
 
@@ -57,6 +68,7 @@ class World:
         self.store = FailingStore(self.ambient)
         self.keeper = Keeper(self.store, self.store, self.ambient)
         self.register = Register()
+        self.delegations = Delegations()
         self.book = PolicyBook(Defaults(START))
         self.cut: list[str] = []
         signer = FileSigner(ensure_assertion_key(path / "key.pem"))
@@ -72,6 +84,7 @@ class World:
             ),
             keeper=self.keeper,
             register=self.register,  # type: ignore[arg-type]
+            delegations=self.delegations,  # type: ignore[arg-type]
             mint=mint,
             book=lambda: self.book,
             rules=Rules("7"),

@@ -23,6 +23,31 @@ from gateway.identity import Login, NationalId, luhn
         ("PLeroy", "u:pleroy"),
         ("p.leroy", "u:p.leroy"),
         ("8997000000051", "u:8997000000051"),
+        ("3690780028/000000042", "3690780028/000000042"),
+        (" 3690780028/000000042\u00a0", "3690780028/000000042"),
+        ("3690780028 / 000000042", "3690780028/000000042"),
+        ("３６９０７８００２８／４２", "3690780028/42"),
+        ("500000000029751/CPAT0001", "500000000029751/CPAT0001"),
+        (
+            "500000000029751/cpat0001",
+            "500000000029751/cpat0001",
+        ),  # a number of the structure's own: letters as they are
+        ("32a0000014/a-1", "32A0000014/a-1"),
+        ("1690780028/7", "1690780028/7"),
+        ("4732829320/7", "4732829320/7"),
+        ("6100000000012/7", "6100000000012/7"),
+        ("2690780028/7", "u:2690780028/7"),  # no such type
+        ("8690780028/7", "u:8690780028/7"),
+        ("0690780028/7", "u:0690780028/7"),
+        ("369078002/7", "u:369078002/7"),  # the structure is too short,
+        ("3690780028123456/7", "u:3690780028123456/7"),  # or too long
+        ("3690780028/", "u:3690780028/"),
+        ("3690780028/1234567890123456", "u:3690780028/1234567890123456"),
+        ("3690780028/42/1", "u:3690780028/42/1"),
+        ("3690780028/é", "u:3690780028/é"),
+        ("service/Durand", "u:service/durand"),
+        ("ch\\Durand", "u:ch\\durand"),
+        ("a / b", None),
         ("", None),
         ("a b", None),
         ("x" * 200, None),
@@ -32,6 +57,16 @@ def test_r52_r56_what_people_type(typed: str, key: str | None) -> None:
     """Every spelling of one identifier opens one account; what cannot be one is refused."""
     found = Login.parse(typed)
     assert (found.key if found else None) == key
+
+
+@pytest.mark.parametrize("text", ["3690780028/000000042", "500000000029751/CPAT0001", "32A0000014/a-1"])
+def test_r114_r115_what_a_card_says_of_staff_is_what_they_type(text: str) -> None:
+    """The login key is the very text under which a card made the account."""
+    found, typed = NationalId.parse(text), Login.parse(text)
+    assert found is not None and typed is not None
+    assert typed.key == found.text == text
+    lowered = Login.parse(text.lower())
+    assert lowered is not None and lowered.key.partition("/")[0] == text.partition("/")[0]
 
 
 @pytest.mark.parametrize(

@@ -155,12 +155,16 @@ class Visitor:
     def get(self, url: str, **headers: str) -> Answer:
         return self.go("GET", self._absolute(url), None, headers)
 
-    def submit(self, suffix: str, **fields: str) -> Answer:
-        """Fill and send the form of the last page whose action ends so."""
+    def submit(self, suffix: str, **fields: str | list[str]) -> Answer:
+        """Fill and send the form of the last page whose action ends so; a list ticks several boxes of one name."""
         form = next(one for one in self.last.forms if one.action.split("?")[0].endswith(suffix))
+        return self.submit_form(form, **fields)
+
+    def submit_form(self, form: FormTag, **fields: str | list[str]) -> Answer:
+        """Send this form of the last page."""
         data = {**form.fields, **fields}
         action = urllib.parse.urljoin(self.last.url, form.action)
-        return self.go("POST", action, urllib.parse.urlencode(data).encode(), {})
+        return self.go("POST", action, urllib.parse.urlencode(data, doseq=True).encode(), {})
 
     def click(self, label: str) -> Answer:
         return self.get(self.last.link(label))

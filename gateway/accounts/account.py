@@ -82,6 +82,7 @@ class Account:
     charter_at: datetime | None = None
     scopes: tuple[str, ...] = ()
     grants: tuple[Grant, ...] = ()
+    stated_profession: str | None = None  # in the person's own words (R113): shown, never forwarded
     version: int = 1
 
     @property

@@ -55,6 +55,8 @@ class Particulars:
     address: str | None = None
     postal_code: str | None = None
     city: str | None = None
+    stated_profession: str | None = None
+    mail_proved: bool = False  # the person came by a link sent to this very address (R113)
 
 
 class Register:
@@ -128,6 +130,8 @@ class Register:
                     "mail": particulars.mail,
                     "mail_key": mail_key(particulars.mail),
                     "mail_canonical": mail_key(particulars.mail),
+                    "mail_proved_at": now if particulars.mail_proved else None,
+                    "stated_profession": particulars.stated_profession,
                     "phone": particulars.phone,
                     "address": particulars.address,
                     "postal_code": particulars.postal_code,
@@ -348,5 +352,6 @@ def account_of(row: Mapping[str, Value], logins: list[str], scopes: list[str], g
         charter_at=instant("charter_at"),
         scopes=tuple(scopes),
         grants=tuple(grants),
+        stated_profession=text("stated_profession"),
         version=cast(int, row["version"]),
     )

@@ -12,6 +12,7 @@ decides who may. What is typed is read here, and shown again whenever it cannot 
 ``accounts``    the list, and invitations                  ``person``     one account and its acts
 ``importing``   files of accounts and scopes               ``uploads``    how a file comes in
 ``journal``     the audit                                  ``insight``    conformity; explanations
+``tracing``     who sent a request                         ``delegation`` one delegation, and its end
 ``states``, ``words``   how things are said in French      ``when``       dates typed in a region's hour
 ``finding``     a scope as people name it                  ``download``   tables sent as they are made
 ``drafts``      what is not confirmed yet

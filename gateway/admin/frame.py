@@ -31,10 +31,11 @@ SECTIONS: Sequence[tuple[str, str, str]] = (
     ("requests", "/requests", "Demandes"),
     ("imports", "/imports", "Imports"),
     ("audit", "/audit", "Journal"),
+    ("trace", "/trace", "Qui a agi ?"),
     ("compliance", "/compliance", "Conformité"),
     ("explain", "/explain", "Expliquer"),
 )
-_NEEDS: Mapping[str, Right] = {"imports": Right.IMPORT}
+_NEEDS: Mapping[str, Right] = {"imports": Right.IMPORT, "trace": Right.DELEGATIONS}
 _TOO_MANY = 5000  # values of one name in one form
 
 

@@ -31,7 +31,8 @@ _FACTS = {
     "name": "Nom", "until": "Jusqu'au", "from": "Souhaité pour", "since": "Depuis le", "means": "Moyen", "method": "Moyen",
     "channel": "Envoi", "outcome": "Réponse", "space": "Espace", "import": "Import", "state": "État", "kind": "Nature",
     "acts": "Actes", "dry_run": "Essai", "phase": "Étape", "again": "Nouvel envoi",
-    "what": "Objet",
+    "what": "Objet", "delegation": "Délégation", "looked_for": "Session cherchée", "moment": "Au moment", "sessions": "Sessions",
+    "lines": "Lignes", "assurance": "Niveau", "proposed": "Proposé", "by": "Par",
 }  # fmt: skip
 _SHAPE = {"name": "Nom", "city": "Ville", "retired": "Fermé", "parent": "Échelon du dessus", "kind": "Échelon",
           "finess": "FINESS"}  # fmt: skip

@@ -16,14 +16,18 @@ from aiohttp import web
 from gateway import texts
 from gateway.accounts.account import Account, Grant, Role, Standing
 from gateway.accounts.phone import shown as phone_shown
+from gateway.admin.delegation import in_line
 from gateway.admin.finding import Found, place_of
 from gateway.admin.frame import NOTHING, Room, Typed, typed_in
 from gateway.admin.words import KINDS, ORIGINS, ROLES, STANDINGS
 from gateway.administration.actor import Actor, ChangedMeanwhile, Faulty
 from gateway.administration.invitations import may_be_invited
+from gateway.administration.offices import Offices
+from gateway.delegations.oversight import Oversight
 from gateway.identity import Method
 from gateway.pages.administrator import Work
 from gateway.pages.base import Visit, go
+from gateway.pages.house import House
 from gateway.pages.words import MEANS, PROFESSIONS
 from gateway.policy.rights import Right
 
@@ -41,6 +45,7 @@ _SAID = {
     "grant": "Le rôle est confié.",
     "revoke": "Le rôle est retiré.",
 }
+_DELEGATIONS = 500
 _Act = Callable[[Visit, Actor, str, Typed], Awaitable[object]]
 
 
@@ -48,6 +53,10 @@ class PersonPages(Room):
     """admin/accounts/{account} and its acts."""
 
     section = "accounts"
+
+    def __init__(self, house: House, offices: Offices, oversight: Oversight) -> None:
+        super().__init__(house, offices)
+        self._oversight = oversight
 
     def table(self) -> Sequence[tuple[str, str, Work]]:
         acts = {
@@ -186,6 +195,7 @@ class PersonPages(Room):
             invited=may_be_invited(account),
             sessions=len(sessions),
             sign_ins=await self._sign_ins(visit, account),
+            delegations=await self._delegations(visit, actor, account),
             scopes=[SimpleNamespace(id=one.id, name=one.name, kind=KINDS.get(one.kind, one.kind)) for one in scopes],
             grants=[self._grant_shown(actor, one) for one in account.grants if self._seen(actor, one)],
             roles=[(role.value, ROLES[role.value]) for role in roles],
@@ -197,6 +207,14 @@ class PersonPages(Room):
             choices=found.choices if found else (),
             conflict=status == 409,
         )
+
+    async def _delegations(self, visit: Visit, actor: Actor, account: Account) -> Sequence[SimpleNamespace]:
+        """Given and received, the newest first; those of whom the actor sees one of the two people, as of this one."""
+        found = await self._oversight.listed(
+            actor, account=account.id, state=None, after=None, limit=_DELEGATIONS, now=visit.now
+        )
+        newest = sorted(found, key=lambda one: one.delegation.created_at, reverse=True)
+        return [in_line(self, one, account.id, self._oversight.rules) for one in newest]
 
     def _may(self, actor: Actor, account: Account) -> bool:
         return any(self.may(actor, Right.PEOPLE, one) for one in account.scopes)

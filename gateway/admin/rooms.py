@@ -10,6 +10,7 @@ from aiohttp import web
 from gateway.admin.accounts import AccountList
 from gateway.admin.asking import AskingPages, EmergencyPages
 from gateway.admin.dashboard import DashboardPage
+from gateway.admin.delegation import DelegationPages
 from gateway.admin.importing import ImportPages
 from gateway.admin.insight import CompliancePage, ExplainPage
 from gateway.admin.journal import Journal
@@ -20,15 +21,17 @@ from gateway.admin.preparing import ReadinessTables
 from gateway.admin.scope import ScopePage
 from gateway.admin.scopes import ScopeList
 from gateway.admin.switching import SwitchPages
+from gateway.admin.tracing import TracePage
 from gateway.admin.uploads import Uploads
 from gateway.administration.offices import Offices
+from gateway.delegations.oversight import Oversight
 from gateway.pages.house import House
 
 
 class AdminPages:
-    """``uploads``: where files of imports wait, and how large they may be."""
+    """``uploads``: where files of imports wait, and how large they may be; ``oversight``: delegations and who acted."""
 
-    def __init__(self, house: House, offices: Offices, uploads: Uploads) -> None:
+    def __init__(self, house: House, offices: Offices, uploads: Uploads, oversight: Oversight) -> None:
         self._rooms = [
             DashboardPage(house, offices),
             ScopeList(house, offices),
@@ -40,9 +43,11 @@ class AdminPages:
             ScopePage(house, offices),
             SwitchPages(house, offices),
             AccountList(house, offices),
-            PersonPages(house, offices),
+            PersonPages(house, offices, oversight),
+            DelegationPages(house, offices, oversight),
             ImportPages(house, offices, uploads),
             Journal(house, offices),
+            TracePage(house, offices, oversight),
             CompliancePage(house, offices),
             ExplainPage(house, offices),
         ]

@@ -39,6 +39,9 @@ def instant_of(text: str, zone: ZoneInfo) -> datetime:
         raise BadDate(f"Cette date n'existe pas. {FORMAT}") from None
     if local is None:
         raise BadDate(f"Cette date n'est pas lisible. {FORMAT}")
+    # A slip of the keys; and at the ends of the calendar no zone can be reckoned with.
+    if not 1900 <= local.year < 2200:
+        raise BadDate(f"Cette date n'existe pas. {FORMAT}")
     early, late = local.replace(tzinfo=zone, fold=0), local.replace(tzinfo=zone, fold=1)
     shown = f"{local.hour}\u00a0h\u00a0{local.minute:02d}"
     if early.utcoffset() != late.utcoffset():

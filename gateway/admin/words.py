@@ -136,6 +136,20 @@ ACTS: Mapping[str, str] = {
     Act.ACCOUNT_EXPORTED: "Données remises",
     Act.ACCOUNT_ERASED: "Compte supprimé",
     Act.DATA_PURGED: "Traces purgées",
+    Act.DELEGATION_GIVEN: "Délégation donnée",
+    Act.DELEGATION_INVITED_AGAIN: "Invitation à une délégation renvoyée",
+    Act.DELEGATION_PROPOSED: "Délégation à confirmer",
+    Act.DELEGATION_ACCEPTED: "Délégation acceptée",
+    Act.DELEGATION_CONFIRMED: "Délégation confirmée",
+    Act.DELEGATION_DECLINED: "Personne refusée par le médecin",
+    Act.DELEGATION_CHANGED: "Délégation modifiée",
+    Act.DELEGATION_ENDED: "Délégation terminée",
+    Act.DELEGATION_REMINDED: "Rappel avant la fin d'une délégation",
+    Act.DELEGATION_REFUSED: "Délégation refusée",
+    Act.ACTING_BEGUN: "Début d'action pour un médecin",
+    Act.ACTING_ENDED: "Fin d'action pour un médecin",
+    Act.DIRECTORY_SEARCHED: "Recherche dans l'annuaire",
+    Act.TRACE_LOOKED_UP: "Recherche de qui a agi",
 }
 
 _REASONS: Mapping[str, str] = {

@@ -11,6 +11,7 @@ from gateway import __version__
 from gateway.administration.offices import Offices
 from gateway.api.accounts import Accounts
 from gateway.api.app import ROOT, Api
+from gateway.api.delegations import DelegationDesk
 from gateway.api.document import document
 from gateway.api.imports import ImportDesk, UploadSettings
 from gateway.api.insight import Insight
@@ -18,6 +19,7 @@ from gateway.api.operation import Call, Operation, Reply
 from gateway.api.scopes import Scopes
 from gateway.api.switches import Switches
 from gateway.api.tokens import TokenDesk
+from gateway.delegations.oversight import Oversight
 from gateway.pages.house import House
 
 
@@ -25,18 +27,18 @@ class DocumentSaid(RootModel[dict[str, Any]]):
     """An OpenAPI 3.1 document."""
 
 
-def operations(offices: Offices, uploads: UploadSettings) -> list[Operation]:
+def operations(offices: Offices, uploads: UploadSettings, oversight: Oversight) -> list[Operation]:
     """Every operation but the document itself."""
     rooms = (
         Scopes(offices), Switches(offices), Accounts(offices), ImportDesk(offices, uploads), Insight(offices),
-        TokenDesk(offices),
+        DelegationDesk(oversight), TokenDesk(offices),
     )  # fmt: skip
     return [one for room in rooms for one in room.operations()]
 
 
-def furnished(house: House, offices: Offices, uploads: UploadSettings) -> Api:
+def furnished(house: House, offices: Offices, uploads: UploadSettings, oversight: Oversight) -> Api:
     """The API over these offices, as a room of the pages."""
-    table = with_document(operations(offices, uploads), house.prefix + ROOT)
+    table = with_document(operations(offices, uploads, oversight), house.prefix + ROOT)
     return Api(house, table, offices.tokens.actor_of)
 
 

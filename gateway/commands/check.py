@@ -1,15 +1,14 @@
-"""``check``: a configuration looked at without serving; ``assertion verify``: what a backend would conclude."""
+"""``check``: a configuration looked at without serving."""
 
 from __future__ import annotations
 
 import json
 import sys
-import urllib.request
 from pathlib import Path
 
 import click
 
-from gateway.commands.shared import BAD_CONFIGURATION, FAILED, config_option, settings_of
+from gateway.commands.shared import BAD_CONFIGURATION, config_option
 
 
 @click.command()
@@ -76,52 +75,3 @@ def check(config: Path, as_json: bool) -> None:
         if not faults:
             click.echo(f"{config}: no fault found")
     sys.exit(BAD_CONFIGURATION if faults else 0)
-
-
-@click.group()
-def assertion() -> None:
-    """The signed assertion that backends receive."""
-
-
-@assertion.command("verify")
-@click.option("--jwks", required=True, help="Address or file of the key set.")
-@click.option("--audience", required=True, help="The audience this backend is.")
-@click.option("--issuer", help="The issuer expected (public_url of the gateway).")
-@click.option("--at", "at", type=float, help="Judge as of this instant (seconds since 1970) instead of now.")
-@click.argument("token")
-def verify(jwks: str, audience: str, issuer: str | None, at: float | None, token: str) -> None:
-    """Print the claims when a backend may believe them; say why not, and exit 1, otherwise.
-
-    \b
-    Example:
-      vt-gateway assertion verify --jwks https://vt.example.fr/_gateway/jwks.json --audience vt "$TOKEN"
-    """
-    import time
-
-    from joserfc import jwt
-    from joserfc.errors import JoseError
-    from joserfc.jwk import KeySet
-
-    try:
-        if jwks.startswith(("http://", "https://")):
-            with urllib.request.urlopen(jwks, timeout=10) as answer:  # noqa: S310 - scheme checked just above
-                document = json.load(answer)
-        else:
-            document = json.loads(Path(jwks).read_text("utf-8"))
-        keys = KeySet.import_key_set(document)
-        found = jwt.decode(token, keys, algorithms=["ES256"])
-        rules = jwt.JWTClaimsRegistry(
-            now=int(at if at is not None else time.time()),
-            aud={"essential": True, "value": audience},
-            exp={"essential": True},
-            sub={"essential": True},
-            iss={"essential": True, "value": issuer} if issuer else {"essential": True},
-        )
-        rules.validate(found.claims)
-    except (JoseError, OSError, ValueError, KeyError) as error:
-        click.echo(f"refused: {error}", err=True)
-        sys.exit(FAILED)
-    click.echo(json.dumps(found.claims, ensure_ascii=False, indent=2))
-
-
-__all__ = ["assertion", "check", "settings_of"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import resource
 import signal
@@ -17,6 +18,8 @@ from gateway.commands.shared import NOT_READY, config_option, settings_of
 if TYPE_CHECKING:
     from gateway.edges.sockets import Handed
     from gateway.settings import Settings
+
+_AT_ONCE = 2.0  # seconds for the event loop to be taken down
 
 
 @click.command()
@@ -49,6 +52,7 @@ async def work(config: Path, settings: Settings, handed: Handed | None) -> None:
     from gateway.deployment import StartError
     from gateway.edges.memory import settle
     from gateway.edges.system import SystemAmbient
+    from gateway.ending import LAST
 
     gateway = Gateway(settings, ambient=SystemAmbient(), sockets=handed.sockets if handed else {})
     try:
@@ -75,12 +79,20 @@ async def work(config: Path, settings: Settings, handed: Handed | None) -> None:
         loop.add_reader(alive, orphaned)
         handed.say_ready()
     await stop.wait()
+    end_within(settings.gateway.drain + LAST)
     ending = asyncio.create_task(gateway.stop(), name="drain")
     hurry = asyncio.create_task(again.wait(), name="second signal")
     await asyncio.wait({ending, hurry}, return_when=asyncio.FIRST_COMPLETED)
     if not ending.done():
+        end_within(_AT_ONCE)
         sys.exit(0)  # a second signal: end at once
     hurry.cancel()
+
+
+def end_within(seconds: float) -> None:
+    """However it is held, by a task, a thread or a call that does not return, this process ends by then: with exit code 1,
+    and on stderr where each thread stood. A gateway that has closed its listeners and lives on is of use to nobody."""
+    faulthandler.dump_traceback_later(seconds, exit=True)
 
 
 def supervise(config: Path, settings: Settings) -> int:

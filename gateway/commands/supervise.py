@@ -21,6 +21,7 @@ from pathlib import Path
 import structlog
 
 from gateway.edges.sockets import hand_over, open_listener
+from gateway.ending import LAST
 
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 _START = 60.0  # seconds a worker may take until it serves
@@ -141,12 +142,12 @@ class Supervisor:
         _log.info("workers replaced", count=len(self._workers))
 
     def _end(self, grace: float) -> int:
-        """All drain; what has not ended after ``grace`` seconds, or at a second signal, is killed."""
+        """All drain; what has not ended some seconds after ``grace``, or at a second signal, is killed."""
         processes = [process for process, _ in self._workers] + self._leaving
         for process in processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + grace + 5
+        deadline = time.monotonic() + grace + LAST + 1
         while any(process.poll() is None for process in processes):
             told = signal.sigtimedwait(_SIGNALS, 0.2)
             asked = told is not None and told.si_signo in (signal.SIGTERM, signal.SIGINT)

@@ -156,11 +156,24 @@ def _page(request: web.Request, identity: dict[str, Any] | None) -> str:
             f"<tr><th scope='row'>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>"
             for name, value in identity.items()
         )
-        who = f"<p>Bonjour <strong>{html.escape(names)}</strong></p><table>{rows}</table>"
+        who = f"<p>Bonjour <strong>{html.escape(names)}</strong></p>{_for_whom(identity)}<table>{rows}</table>"
     return (
         "<!doctype html><html lang='fr'><meta charset='utf-8'><title>Application de démonstration</title>"
         "<style>body{font:17px system-ui;max-width:46rem;margin:2rem auto;padding:0 1rem}th{text-align:left;padding-right:1rem}"
         "td{word-break:break-all}</style><h1>ViaTrajectoire (application de démonstration)</h1>"
         f"<p>Page demandée : <code>{html.escape(request.raw_path)}</code></p>{who}"
-        "<p><a href='/_gateway/account'>Mon compte et déconnexion</a></p></html>"
+        "<p><a href='/_gateway/delegations'>Mes délégations</a> · "
+        "<a href='/_gateway/account'>Mon compte et déconnexion</a></p></html>"
+    )
+
+
+def _for_whom(identity: dict[str, Any]) -> str:
+    """For which doctor, with which rights and until when, when the person acts for one."""
+    details = identity.get("authorization_details") or []
+    if not details:
+        return ""
+    rights = [f"{module} : {', '.join(one['actions'])}" for one in details for module in one["datatypes"]]
+    return (
+        f"<p>agit pour le médecin <strong>{html.escape(details[0]['on_behalf_of'])}</strong>, "
+        f"jusqu'au {html.escape(details[0]['valid_until'])} ({html.escape(' ; '.join(rights))})</p>"
     )

@@ -75,6 +75,11 @@ PEOPLE: tuple[Someone, ...] = (
             username="admissions", password="Bureau-du-rez-de-chaussee-3", origin="referent", scopes=("ssr-lac",)),
     Someone("social-roux", "899700100045", "Roux", "Sam", "99", "sam.roux@example.test", title="", role="331"),
     Someone("student-faure", "899700100052", "Faure", "Zoé", "10", "zoe.faure@example.test", category="E", card="cpf"),
+    # Practice staff, whom a doctor may invite: their cards, and no account before.
+    Someone("secretary-roche", "3690780028/000000043", "Roche", "Marie-Ève", "", "marie-eve.roche@example.test", title="",
+            card="cpe", structure="1690780028", role="331"),
+    Someone("assistant-henry", "3690780028/000000044", "Henry", "Tom", "", "tom.henry@example.test", title="",
+            card="cpa", structure="1690780028", role="331"),
     # Those who administer; none of them has a password but the référent.
     Someone("admin-national", "899700100128", "Colin", "Hélène", "21", "helene.colin@example.test", title="Pharmacien",
             card="cps", roles=(("national", "nation"),)),

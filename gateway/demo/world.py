@@ -25,7 +25,7 @@ from gateway.demo.backend import Backend
 from gateway.demo.cards import PASSWORD, Holder, write_server_certificates, write_world
 from gateway.demo.console import Console, DemoClock
 from gateway.demo.days import write_days
-from gateway.demo.directory import Directory
+from gateway.demo.directory import KEY, Directory
 from gateway.demo.mailbox import MailCatcher, SmsCatcher
 from gateway.demo.people import PEOPLE, Someone
 from gateway.demo.psc import Behaviour, Client, PscPerson, Simulator
@@ -81,6 +81,10 @@ discovery_url = "https://localhost:{psc}/auth/realms/esante-wallet/.well-known/w
 client_id = "vt-gateway"
 client_secret_file = "psc.secret"
 ca = "ca.pem"
+[directory]
+source = "fhir"
+url = "http://127.0.0.1:{directory}/fhir/v2"
+api_key_file = "directory.key"
 [card]
 environment = "test"
 trust = ["pki/fort.pem", "pki/standard.pem"]
@@ -102,6 +106,7 @@ etablissement = ["card", "psc", "passkey", "password"]
 every = 2
 [assertion]
 key = "file:assertion.pem"
+tests = true
 [secrets]
 key_file = "gateway.key"
 [[support.contacts]]
@@ -268,6 +273,8 @@ def _write_files(folder: Path, ports: dict[str, int], backend_url: str | None, c
             made = {role: "vtgw_" + secrets.token_urlsafe(24) for role in ("national", "region", "referent")}
             path.touch(mode=0o600)
             path.write_text(json.dumps(made) if name.endswith(".json") else secrets.token_urlsafe(24))
+    (folder / "directory.key").touch(mode=0o600)
+    (folder / "directory.key").write_text(KEY)
     (folder / "state").mkdir(mode=0o700, exist_ok=True)
     text = _CONFIG.format(
         **ports,

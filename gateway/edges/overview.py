@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 from gateway.edges.audit_view import AuditView
 from gateway.edges.counting import counted, counted_each
 from gateway.edges.database import Database
+from gateway.edges.delegation_view import delegations_within
 from gateway.edges.findings import (
     EVERYTHING,
     attached,
@@ -36,7 +38,7 @@ from gateway.edges.findings import (
 from gateway.edges.schema import accounts, logins, memberships, scopes
 from gateway.edges.tally import by_region, statistics_within
 from gateway.identity import Login, searchable
-from gateway.overview import AccountQuery, AuditQuery, Measure, Page, Readiness
+from gateway.overview import AccountQuery, AuditQuery, DelegationQuery, Measure, Page, Readiness
 from gateway.ports import Row
 
 _FEW = 3000  # people of a small reach
@@ -203,6 +205,12 @@ class SqlOverview:
 
     async def audit(self, query: AuditQuery) -> Sequence[Row]:
         return await self._audit.rows(query)
+
+    async def signs(self, acts: Sequence[str], since: datetime, until: datetime, session: str = "") -> Sequence[Row]:
+        return await self._audit.signs(acts, since, until, session)
+
+    async def delegations(self, query: DelegationQuery, now: datetime) -> Sequence[Row]:
+        return await delegations_within(self._database, query, now)
 
 
 def _nearly_all(tops: Sequence[str]) -> bool:

@@ -4,6 +4,8 @@
 * ``swap`` is one script, atomic in Redis.
 * A command that was cancelled or timed out takes its connection with it: no reply can reach the next caller.
 * Bounded pool, explicit time-outs, no retry of a command that may have been done. Faults are ``StoreUnavailable``.
+* The time-outs are ours, not the client's: with ``socket_timeout`` it sends through ``asyncio.wait_for``, which Python
+  3.11 lets drop a cancellation. Whoever was stopped in a command then went on, and who waited for them did for ever.
 """
 
 from __future__ import annotations
@@ -19,11 +21,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
+from gateway.ending import ended
 from gateway.ports import Ambient
 from gateway.reasons import StoreUnavailable
 
 _CONNECT = 1.0  # seconds
-_ANSWER = 1.5
 _WAIT = 2.5  # seconds a caller waits at most
 _POOL = 64
 _CHANNEL = "vtgw:news"
@@ -57,14 +59,14 @@ class RedisStore:
         self._ambient = ambient
         self._url = url
         options: dict[str, Any] = {
-            "socket_timeout": _ANSWER,
+            "socket_timeout": None,
             "socket_connect_timeout": _CONNECT,
             "retry": Retry(NoBackoff(), 0),
         }
         pool = BlockingConnectionPool.from_url(url, max_connections=_POOL, timeout=_CONNECT, **options)
         self._redis: Redis = Redis.from_pool(pool)
         # Listening needs a client of its own, which may be silent for as long as nobody speaks.
-        self._ear: Redis = Redis.from_url(url, socket_connect_timeout=_CONNECT, retry=Retry(NoBackoff(), 0))
+        self._ear: Redis = Redis.from_url(url, **options)
         self._heard: list[Callable[[str], None]] = []
         self._listener: asyncio.Task[None] | None = None
         self._sha = ""
@@ -104,8 +106,7 @@ class RedisStore:
 
     async def close(self) -> None:
         if self._listener is not None:
-            self._listener.cancel()
-            await asyncio.gather(self._listener, return_exceptions=True)
+            await ended(self._listener)
         for client in (self._redis, self._ear):
             try:
                 await client.aclose()
@@ -132,7 +133,8 @@ class RedisStore:
         while True:
             try:
                 async with self._ear.pubsub() as channel:
-                    await channel.subscribe(_CHANNEL)
+                    async with asyncio.timeout(_WAIT):
+                        await channel.subscribe(_CHANNEL)
                     async for message in channel.listen():
                         if message["type"] == "message":
                             text = cast(bytes, message["data"]).decode("utf-8", "replace")

@@ -22,6 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtensionOID
 
+from gateway.ending import ended
 from gateway.ports import Ambient, Standing
 
 _LARGEST = 50 * 1024 * 1024
@@ -122,9 +123,7 @@ class Revocation:
             self._tasks.append(task)
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
 
     async def refresh_now(self, source: str) -> bool:
         """Read one source and take its list if it can be believed; whether it could."""

@@ -65,6 +65,7 @@ accounts = Table(
     Column("search", PATH),  # both names as ``identity.searchable`` spells them
     Column("profession", String),
     Column("specialty", String),
+    Column("stated_profession", String),  # as staff without a national number say it themselves (R113); never forwarded
     Column("mail", String),
     Column("mail_key", String, unique=True),  # absent while the address is shared with another account (R99)
     Column("mail_canonical", String, index=True),  # the same spelling, shared or not
@@ -301,6 +302,63 @@ audit_checkpoints = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("kid", String, nullable=False),
     Column("signature", String, nullable=False),
+)
+delegations = Table(
+    "delegations",  # people by their account's id, without a constraint: what was done outlives an account (R104, R149)
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("delegator_id", String, nullable=False),
+    Column("kind", String, nullable=False),  # assistant, colleague
+    Column("family_name", String, nullable=False),
+    Column("given_name", String, nullable=False),
+    Column("mail", String),
+    Column("profession", String),
+    Column("place", String),
+    Column("rights", Text, nullable=False),  # "module:action", spaces between
+    Column("begins", UtcDateTime, nullable=False),
+    Column("ends", UtcDateTime, nullable=False, index=True),
+    Column("delegate_key", String, index=True),
+    Column("delegate_id", String, index=True),
+    Column("invite_digest", String),
+    Column("invite_until", UtcDateTime),
+    Column("proposed_id", String),
+    Column("proposed_name", String),
+    Column("proposed_at", UtcDateTime),
+    Column("finalised_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("revoked_by", String),
+    Column("reminded", Integer),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("version", Integer, nullable=False),
+    Index("uq_delegations_number", "delegator_id", "number", unique=True),
+    Index("uq_delegations_invite_digest", "invite_digest", unique=True),
+)
+delegation_history = Table(
+    "delegation_history",  # R126; kept with its delegation
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("delegation_id", String, ForeignKey("delegations.id"), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("what", String, nullable=False),
+    Column("author", String, nullable=False),  # account id, cli:…, token:…, or system
+    Column("detail", Text, nullable=False),  # JSON: what changed, old and new
+    Index("ix_delegation_history_delegation", "delegation_id", "at"),
+)
+delegation_uses = Table(
+    "delegation_uses",  # each time somebody acted: who, by which means, from when to when (R149)
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("delegation_id", String, ForeignKey("delegations.id"), nullable=False),
+    Column("user_id", String, nullable=False),
+    Column("session", String, nullable=False),  # as the access journal names it
+    Column("method", String, nullable=False),
+    Column("began_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),  # absent: to the end of the session
+    Index("ix_delegation_uses_delegation", "delegation_id", "began_at"),
+    Index("ix_delegation_uses_session", "session"),
+    Index("ix_delegation_uses_user", "user_id", "began_at"),
 )
 sign_ins = Table(
     "sign_ins",

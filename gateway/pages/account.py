@@ -85,12 +85,13 @@ class AccountPages:
         house, zone = self._house, visit.zone
         pending = await self._proof.pending(account.id)
         enrolled = await self._authenticators.enrolled(account.id)
+        given, received = await house.contexts.counted(account, visit.now)
         profession, specialty = account.profession or "", account.specialty or ""
         return visit.page(
             "account",
             account=account,
             identifier=account.login,
-            profession=PROFESSIONS.get(profession, profession) or "–",
+            profession=PROFESSIONS.get(profession, profession) or _stated(account),
             specialty=SPECIALTIES.get(specialty, specialty) or "–",
             phone=shown(account.phone) if account.phone else "",
             waiting=pending.mail if pending is not None and pending.change else "",
@@ -112,6 +113,8 @@ class AccountPages:
             sign_ins=await self._sign_ins(visit, account),
             sessions=await self._sessions(visit, account, session),
             physician=account.profession in house.physicians,
+            given=given,
+            received=received,
             notice=_SAID.get(visit.request.query.get("said", ""), ""),
         )
 
@@ -214,7 +217,9 @@ class AccountPages:
         if weak or not offered or (allowed is not None and session.method not in allowed):
             return go(f"{house.prefix}/step-up?then=/account&space={target.value}")
         ticket = house.ambient.token(32)
-        facts = {"space": target.value, "session": trace_of(ticket)}
+        facts = {"space": target.value, "session": trace_of(ticket), "from": session.digest[:12]}
+        if session.acting_under is not None:
+            facts["delegation"] = session.acting_under
         await house.audit.record(
             Record(Act.SPACE_CHANGED, visit.now, account.id, correlation=visit.request_id, facts=facts)
         )
@@ -225,6 +230,11 @@ class AccountPages:
         answer = go("/")
         set_cookie(answer, SESSION, ticket)
         return answer
+
+
+def _stated(account: Account) -> str:
+    """What somebody said of themselves, whose card names no profession (R113)."""
+    return f"{account.stated_profession} (indiquée par vous)" if account.stated_profession else "–"
 
 
 def _means(word: str) -> str:

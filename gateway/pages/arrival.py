@@ -220,6 +220,10 @@ async def open_session(visit: Visit, account: Account, proof: Proof, attempt: At
     ticket = house.ambient.token(32)
     facts |= {"method": proof.method.value, "assurance": proof.assurance.word, "space": space.value}
     facts["session"] = trace_of(ticket)
+    if present is not None:
+        facts["from"] = present.digest[:12]
+        if present.acting_under is not None:
+            facts["delegation"] = present.acting_under
     if len(account.scopes) > 1:
         facts["scopes"] = " ".join(account.scopes)
     await house.audit.record(

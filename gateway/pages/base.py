@@ -26,6 +26,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from gateway import html, texts
 from gateway.accounts.account import Account, Standing
 from gateway.answer import reference_of
+from gateway.delegations.context import Context
 from gateway.pages.house import HOUSE, House
 from gateway.pages.regions import Region
 from gateway.reasons import GatewayError, Reason
@@ -48,6 +49,9 @@ _SHOWN_AGAIN = {
     "given_name": "Prénom",
     "mail": "Email",
     "reason": "Motif",
+    "profession": "Profession",
+    "start": "Premier jour",
+    "end": "Dernier jour",
 }
 _ALIKE = frozenset({"sign_in", "code"})  # pages that must be equal to the letter, whatever was wrong (R55, R81)
 _log = structlog.get_logger("gateway.pages")
@@ -65,6 +69,7 @@ class Visit:
     browser: str | None  # digest of the browser's cookie
     session: Session | None = None
     account: Account | None = None
+    acting: Context | None = None  # for whom, when not for themselves (R129)
     new_browser: str | None = None  # a cookie to set with the answer
     logged: bool = False  # whether this refusal stands in the log under its reference
 
@@ -112,12 +117,22 @@ class Visit:
         )
         if self.account is not None:  # the teams an establishment names for its people come first (R91)
             page.contacts = (*self.house.rules.contacts(self.account, self.now), *page.contacts)
+            page.acting = self._acting()
         if status >= 400:  # R155: a page that says no says under which reference the log knows it
             if not self.logged:
                 self.log(Reason.BAD_INPUT, status)
             page.reference = "" if template in _ALIKE or facts.get("reference") else self.reference
         text = html.render(template, page=page, **facts)
         return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
+
+    def _acting(self) -> SimpleNamespace | None:
+        """For whom this session acts, as every page says it (R129)."""
+        context = self.acting
+        if context is None:
+            return None
+        last = context.last  # a day of where delegations are counted, also for who reads elsewhere
+        day = texts.day(last, zone=last.tzinfo) if last is not None and isinstance(last.tzinfo, ZoneInfo) else ""
+        return SimpleNamespace(doctor=context.doctor, stands=context.refusal is None, until=day)
 
     def _keepalive(self) -> SimpleNamespace | None:
         """What a page needs to warn before the idle end (G82)."""
@@ -237,6 +252,7 @@ def frame(
         contacts=region.contacts,
         banner=banner,
         keepalive=keepalive,
+        acting=None,
         accessibility=house.accessibility,
         reference="",
     )
@@ -268,6 +284,7 @@ async def visit_of(request: web.Request, *, quiet: bool = False) -> Visit:
             if account is not None and account.standing(now, house.dormancy) in (Standing.OPEN, Standing.DORMANT):
                 visit.account = account
                 visit.session = session if quiet else await _touched(house, session, now)
+                visit.acting = await house.contexts.of(visit.session, account, now)
     return visit
 
 
@@ -310,7 +327,7 @@ def _nameless(request: web.Request, visit: Visit | None) -> Visit:
     house = request.app[HOUSE]
     correlation = request.headers.get("vtgw-request-id", "0" * 32)
     visit = visit or Visit(house, request, house.ambient.now(), "", correlation, None)
-    visit.account = visit.session = None
+    visit.account = visit.session = visit.acting = None
     return visit
 
 

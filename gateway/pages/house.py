@@ -16,6 +16,7 @@ from aiohttp import web
 from gateway.accounts.account import Account
 from gateway.accounts.password import Passwords
 from gateway.accounts.register import Register
+from gateway.delegations.context import Contexts
 from gateway.identity import Method, Space
 from gateway.notices import Notices
 from gateway.pages.regions import Regions
@@ -79,6 +80,7 @@ class House:
     store: Store
     keeper: Keeper
     register: Register
+    contexts: Contexts
     providers: Mapping[str, Provider]
     methods: Mapping[Space, Sequence[str]]
     admin_methods: frozenset[Method]  # by which administrators come in (G59)

@@ -8,6 +8,7 @@ from gateway.audit import Act, Record
 from gateway.pages.arrival import arrivals_of
 from gateway.pages.base import SESSION, Handler, Visit, go, handle
 from gateway.pages.house import House
+from gateway.pages.joining_marker import marker_key
 from gateway.reasons import ProviderUnavailable, Reason
 from gateway.session.keeper import digest_of
 
@@ -16,10 +17,10 @@ _WIPED = 40  # cookies of the application expired at most
 
 
 async def forget_registration(visit: Visit) -> None:
-    """A first connection that this browser finished a moment ago is not there for who comes next."""
+    """A first connection that this browser finished a moment ago is not there for who comes next, nor an invitation."""
     if visit.browser is None:
         return
-    for key in (f"registration:{visit.browser}", arrivals_of(visit)):
+    for key in (f"registration:{visit.browser}", marker_key(visit.browser), arrivals_of(visit)):
         (raw,) = await visit.house.store.read(key)
         if raw is not None:
             await visit.house.store.swap(key, raw, None)
@@ -61,9 +62,25 @@ class Leaving:
                 "expires": session.ends_at.isoformat(),
                 "idle_expires": min(session.seen_at + session.lifetimes.idle, session.ends_at).isoformat(),
                 "now": visit.now.isoformat(),
-                "acting": None,
+                "acting": self._acting(visit),
             }
         )
+
+    def _acting(self, visit: Visit) -> dict[str, object] | None:
+        """For whom the session acts now; a context that no longer stands is none (R127)."""
+        context = visit.acting
+        if context is None or context.refusal is not None or context.delegation is None or context.delegator is None:
+            return None
+        doctor = context.delegator
+        return {
+            "delegation": context.delegation.id,
+            "kind": context.delegation.kind.value,
+            "on_behalf_of": doctor.national_id.text if doctor.national_id else doctor.id,
+            "family_name": doctor.family_name,
+            "given_name": doctor.given_name,
+            "rights": sorted(context.rights),
+            "until": context.delegation.ends.isoformat(),
+        }
 
     async def extend(self, visit: Visit) -> web.StreamResponse:
         """« Rester connecté »: an act like any other. JSON for the page's script, back to the page without it."""
@@ -85,9 +102,14 @@ class Leaving:
                     "now": visit.now.isoformat(),
                 }
             )
-        referer = visit.request.headers.get("Referer", "")
-        own = f"{self._house.public_url}{self._house.prefix}/account"
-        return go(referer.removeprefix(self._house.public_url) if referer.startswith(own) else "/")
+        return go(self._came_from(visit) or "/")
+
+    def _came_from(self, visit: Visit) -> str:
+        """The page of ours where the button was pressed, if one can be led back there."""
+        referer, own = visit.request.headers.get("Referer", ""), self._house.public_url + self._house.prefix
+        if not referer.startswith((f"{own}/account", f"{own}/delegations")):
+            return ""
+        return referer.removeprefix(self._house.public_url)
 
     async def sign_out(self, visit: Visit) -> web.StreamResponse:
         await visit.form()
@@ -101,6 +123,8 @@ class Leaving:
             )
             await house.audit.record(record)
             await house.keeper.close(session, visit.now)
+            if session.acting_under is not None:
+                await house.contexts.over(session, visit.now)
             await forget_registration(visit)
             hint = house.unseal(session.logout_hint) if session.logout_hint else None
             if hint and house.sign_out_elsewhere is not None:

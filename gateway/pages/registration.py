@@ -28,6 +28,8 @@ from gateway.pages.base import Handler, Visit, go, handle
 from gateway.pages.house import House
 from gateway.pages.journey import safe_return
 from gateway.pages.proving import TAKEN, MailProof
+from gateway.pages.staff_registration import OTHER, Joining, StaffRegistration
+from gateway.pages.staff_registration import PROFESSIONS as STAFF
 from gateway.pages.words import PROFESSIONS, SPECIALTIES
 from gateway.providers.base import Attempt
 from gateway.reasons import Reason, Stale, Taken
@@ -81,10 +83,11 @@ def postal_faults(house: House, fields: Mapping[str, str]) -> dict[str, list[str
 class Registration:
     """The pages of the first connection, and of the charter for everybody."""
 
-    def __init__(self, house: House, proof: MailProof, towns: Towns) -> None:
+    def __init__(self, house: House, proof: MailProof, towns: Towns, staff: StaffRegistration) -> None:
         self._house = house
         self._proof = proof
         self._towns = towns
+        self._staff = staff
 
     def routes(self) -> list[web.RouteDef]:
         prefix = self._house.prefix
@@ -126,7 +129,9 @@ class Registration:
         pending = await self._pending(visit)
         if pending is None:
             return go("/") if visit.session is not None else self._expired(visit)
-        return self._form(visit, decode_proof(pending["proof"]), {}, {})
+        joining = await self._staff.of(visit, pending)
+        typed = {"email": joining.mail} if joining is not None else {}
+        return self._form(visit, decode_proof(pending["proof"]), typed, {}, joining=joining)
 
     def _form(
         self,
@@ -136,6 +141,7 @@ class Registration:
         wrong: dict[str, list[str]],
         status: int = 200,
         *,
+        joining: Joining | None,
         towns: Sequence[tuple[str, str]] = (),
     ) -> web.Response:
         profession, specialty = proof.identity.profession or "", proof.identity.specialty or ""
@@ -150,6 +156,9 @@ class Registration:
             typed={name: value[:300] for name, value in typed.items() if "password" not in name},
             faults=wrong,
             required=self._house.required_fields,
+            joining=joining,
+            professions=STAFF,
+            other=OTHER,
         )
 
     async def fill(self, visit: Visit) -> web.StreamResponse:
@@ -158,17 +167,19 @@ class Registration:
         if pending is None:
             return go("/") if visit.session is not None else self._expired(visit, fields)
         proof = decode_proof(pending["proof"])
+        joining = await self._staff.of(visit, pending)
         if fields.get("find"):  # « Chercher la ville », without script
-            return await self._find_town(visit, proof, fields)
-        wrong = await self._faults(fields, proof.identity)
+            return await self._find_town(visit, proof, fields, joining)
+        wrong = await self._faults(fields, proof.identity) | (joining.faults(fields) if joining is not None else {})
         if wrong:
             visit.log(Reason.BAD_INPUT, 422, fields=",".join(sorted(wrong)))
-            return self._form(visit, proof, fields, wrong, 422)
+            return self._form(visit, proof, fields, wrong, 422, joining=joining)
         hashed = await self._house.passwords.hash(fields["password"])
         pending["particulars"] = {
             "mail": fields["email"].strip(),
             "password_hash": hashed,
             "phone": telephone(fields.get("phone", "")),
+            "stated_profession": joining.profession(fields) if joining is not None else None,
             **{name: plain_line(fields.get(name)) for name in _POSTAL},
         }
         store, life = self._house.store, self._house.form_life
@@ -176,7 +187,9 @@ class Registration:
         await store.write(_form_of(proof), json.dumps(pending["particulars"]).encode(), life)
         return go(f"{self._house.prefix}/charter")
 
-    async def _find_town(self, visit: Visit, proof: Proof, fields: dict[str, str]) -> web.Response:
+    async def _find_town(
+        self, visit: Visit, proof: Proof, fields: dict[str, str], joining: Joining | None
+    ) -> web.Response:
         """The towns that fit what was typed; one alone fills both fields. Nothing typed is lost but the passwords."""
         asked = fields.get("city", "").strip() or fields.get("postal_code", "").strip()
         found = await asyncio.to_thread(self._towns.find, asked[:80]) if asked else ()
@@ -184,7 +197,7 @@ class Registration:
         if len(towns) == 1:
             fields = {**fields, "postal_code": towns[0][0], "city": towns[0][1]}
         wrong = {} if towns else {"city": ["Aucune ville ne correspond. Vérifiez le code postal ou le nom."]}
-        return self._form(visit, proof, fields, wrong, towns=towns)
+        return self._form(visit, proof, fields, wrong, joining=joining, towns=towns)
 
     async def _faults(self, fields: dict[str, str], identity: Identity) -> dict[str, list[str]]:
         """What is wrong, by field, in the order of the form (R12)."""
@@ -243,6 +256,8 @@ class Registration:
             return self._charter(visit, ask=asked, back=back)
         pending = await self._pending(visit)
         particulars = pending["particulars"] if pending else None
+        if pending is not None and particulars is not None and await self._incomplete(visit, pending):
+            return go(f"{self._house.prefix}/register")
         shared = particulars is not None and generic_mailbox(self._house, particulars["mail"])
         return self._charter(visit, ask=particulars is not None, back=back, warning=GENERIC_WARNING if shared else "")
 
@@ -253,6 +268,8 @@ class Registration:
         pending = await self._pending(visit) if visit.account is None else None
         if visit.account is None and (pending is None or not pending["particulars"]):
             return self._expired(visit)
+        if pending is not None and await self._incomplete(visit, pending):
+            return go(f"{self._house.prefix}/register")
         if not accepted:  # R26: checked here, whatever the page did
             visit.log(Reason.CHARTER_MISSING, 422)
             problem = "Cochez la case pour accepter les conditions."
@@ -260,6 +277,11 @@ class Registration:
         if pending is not None:
             return await self._create(visit, pending)
         return await self._accept_again(visit, back)
+
+    async def _incomplete(self, visit: Visit, record: dict[str, Any]) -> bool:
+        """Whether the form has to come again before the charter: what was filled before was another form (R113)."""
+        joining = await self._staff.of(visit, record)
+        return joining is not None and joining.lacks(record["particulars"])
 
     async def _accept_again(self, visit: Visit, back: str) -> web.Response:
         account, session = visit.account, visit.session
@@ -279,6 +301,10 @@ class Registration:
         house = self._house
         proof, space = decode_proof(record["proof"]), Space(record["space"])
         stamp = house.charter.stamp
+        joining = await self._staff.of(visit, record)
+        particulars = Particulars(**record["particulars"])
+        if joining is not None and joining.proves(particulars.mail):
+            particulars = replace(particulars, mail_proved=True)
         await house.audit.record(
             Record(
                 Act.ACCOUNT_CREATED,
@@ -286,26 +312,26 @@ class Registration:
                 None,
                 address=visit.client,
                 correlation=visit.request_id,
-                facts={"method": proof.method.value, "charter": stamp},
+                facts={"method": proof.method.value, "charter": stamp}
+                | ({"mail": "proved by invitation"} if particulars.mail_proved else {}),
             )
         )
         try:
-            account, made = await house.register.create(
-                proof, Particulars(**record["particulars"]), space, stamp, visit.now
-            )
+            account, made = await house.register.create(proof, particulars, space, stamp, visit.now)
         except Taken:
             visit.log(Reason.MAIL_TAKEN, 422)
             kept: dict[str, str | None] = record["particulars"]
             typed = {name: kept.get(name) or "" for name in ("phone", *_POSTAL)} | {"email": kept["mail"] or ""}
+            typed |= joining.typed(kept) if joining is not None else {}
             await self._forget_form(visit, proof, record)
-            return self._form(visit, proof, typed, {"email": [TAKEN]}, 422)
+            return self._form(visit, proof, typed, {"email": [TAKEN]}, 422, joining=joining)
         if record["hint"]:
             hint = house.unseal(record["hint"])
             proof = proof if hint is None else _with_hint(proof, hint)
         if made:
             welcome = texts.account_created_mail(visit.now, zone=visit.zone)
             house.notices.post(account, welcome, "notice", visit.request_id)
-            if house.verify_mail != "off" and account.mail:
+            if house.verify_mail != "off" and account.mail and account.mail_proved_at is None:
                 await self._proof.send(visit, account, account.mail, change=False)
         attempt = Attempt(
             "", visit.browser_id(), space, record["return"], "register", visit.now, shared=record["shared"]

@@ -6,11 +6,12 @@ known never gets here (R7: the gate answers 503 before asking).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.accounts.account import Account, Standing
 from gateway.identity import Assurance, Method, Space
+from gateway.policy.delegation import Acting, DelegationRules, may_act, stands_until
 from gateway.policy.establishments import PolicyBook
 from gateway.policy.routes import Route, RouteClass
 from gateway.reasons import Reason
@@ -51,10 +52,12 @@ Decision = Forward | Challenge | Refuse
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Who is here, as far as the store and the records know; at most a few seconds old."""
+    """Who is here, as far as the store and the records know; at most a few seconds old. ``acting``: the delegation the
+    session acts under, when it does (R130)."""
 
     session: Session
     account: Account
+    acting: Acting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Rules:
     dormancy: timedelta = timedelta(days=365)
     password_age: timedelta | None = None  # None: passwords do not age (R60)
     revoke_on_enable: bool = True  # false: a session goes on under the level asked when it was opened (R89)
+    delegation: DelegationRules = field(default_factory=DelegationRules)
 
 
 def decide(route: Route, facts: Facts | None, book: PolicyBook, rules: Rules, now: datetime) -> Decision:
@@ -75,13 +79,15 @@ def decide(route: Route, facts: Facts | None, book: PolicyBook, rules: Rules, no
     3. Do we know it well enough? The strictest of this person's scopes at this instant (R85, R89).
     4. Has the charter in force been accepted (R25)?
     5. Does a password that opened this session have to be changed (R60)?
+    6. When the session acts for somebody: does the delegation still stand (R127, R130–R132)? Nothing goes on as the
+       person themselves until they have been told: what they send was meant for the doctor.
 
     A public route is stamped when somebody is known (R134) and goes on without a name otherwise.
     """
     # (1)
     if route.kind is RouteClass.USAGER:
         return Forward(route.backend)
-    refusal = _fault(facts, book, rules, now)
+    refusal = fault(facts, book, rules, now)
     if route.kind is RouteClass.PUBLIC:
         if facts is None or refusal is not None:
             return Forward(route.backend)
@@ -89,11 +95,20 @@ def decide(route: Route, facts: Facts | None, book: PolicyBook, rules: Rules, no
         reason, to = refusal
         space = facts.session.space if facts else route.space
         return Refuse(reason) if reason is Reason.ACCOUNT_SUSPENDED else Challenge(reason, space, to)
-    assert facts is not None  # noqa: S101 - _fault answers NO_SESSION otherwise
-    return Forward(route.backend, facts.session.digest, until=facts.session.ends_at)
+    assert facts is not None  # noqa: S101 - fault answers NO_SESSION otherwise
+    return Forward(route.backend, facts.session.digest, until=ends_at(facts, rules.delegation))
 
 
-def _fault(facts: Facts | None, book: PolicyBook, rules: Rules, now: datetime) -> tuple[Reason, str] | None:
+def ends_at(facts: Facts, rules: DelegationRules) -> datetime:
+    """The instant at which this right to pass ends by itself: the session's end, or the delegation's."""
+    own, acting = facts.session.ends_at, facts.acting
+    if acting is None or acting.delegation is None or acting.delegator is None:
+        return own
+    return min(own, stands_until(acting.delegation, acting.delegator, rules))
+
+
+def fault(facts: Facts | None, book: PolicyBook, rules: Rules, now: datetime) -> tuple[Reason, str] | None:
+    """What stands between this person and a protected route, and the page that helps; ``None`` when nothing does."""
     # (2)
     if facts is None:
         return Reason.NO_SESSION, "sign-in"
@@ -118,7 +133,19 @@ def _fault(facts: Facts | None, book: PolicyBook, rules: Rules, now: datetime) -
     # (5)
     if session.method in _BY_PASSWORD and password_is_old(account, rules.password_age, now):
         return Reason.PASSWORD_TOO_OLD, "password/renew"
+    # (6)
+    if session.acting_under is not None and not acts_rightly(facts, rules, now):
+        return Reason.DELEGATION_ENDED, "delegations/ended"
     return None
+
+
+def acts_rightly(facts: Facts, rules: Rules, now: datetime) -> bool:
+    """Whether the delegation that this session acts under stands at this instant."""
+    session, acting = facts.session, facts.acting
+    if acting is None or acting.delegation is None or acting.delegation.id != session.acting_under:
+        return False
+    refusal = may_act(acting.delegation, acting.delegator, session, facts.account, rules.delegation, now)
+    return refusal is None
 
 
 def _asks_more(session: Session, account: Account, book: PolicyBook, rules: Rules, now: datetime) -> bool:

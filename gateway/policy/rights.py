@@ -26,6 +26,7 @@ class Right(StrEnum):
     BREAKGLASS = "breakglass"
     SHAPE = "shape"  # create, rename, move, retire scopes below; import them
     IMPORT = "import"  # accounts from VT
+    DELEGATIONS = "delegations"  # end one; find out who sent a request (R149)
     REFERENTS = "referents"  # appoint and dismiss référents
     ROLES = "roles"  # appoint and dismiss administrators; tokens
     LEGAL = "legal"  # the legal status of means
@@ -33,7 +34,7 @@ class Right(StrEnum):
 
 _REFERENT = frozenset({Right.SEE, Right.ASK, Right.PEOPLE, Right.EXPLAIN})
 _REGION = _REFERENT | {
-    Right.SWITCH, Right.POLICY, Right.BREAKGLASS, Right.SHAPE, Right.IMPORT, Right.REFERENTS,
+    Right.SWITCH, Right.POLICY, Right.BREAKGLASS, Right.SHAPE, Right.IMPORT, Right.DELEGATIONS, Right.REFERENTS,
 }  # fmt: skip
 TABLE: Mapping[Role, frozenset[Right]] = {
     Role.REFERENT: _REFERENT,

@@ -291,6 +291,7 @@ class Answering(asyncio.BaseProtocol):
 
     def tunnel_data(self, data: bytes) -> None:
         if self.transport is not None:
+            self._progress = self._door.time()
             self._sent += len(data)
             self.transport.write(data)
 
@@ -316,6 +317,14 @@ class Answering(asyncio.BaseProtocol):
     @property
     def session(self) -> str | None:
         return self._session
+
+    def lasts(self, now: float, age: float) -> bool:
+        """Whether a tunnel is open here, or a transfer that began more than ``age`` seconds ago."""
+        return self.state is State.TUNNEL or (self.state is State.BUSY and now - self._since > age)
+
+    def moved(self, now: float, age: float) -> bool:
+        """Whether bytes ran here less than ``age`` seconds ago."""
+        return now - self._progress <= age
 
     @property
     def _method(self) -> str:

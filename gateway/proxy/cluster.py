@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 
+from gateway.ending import ended
 from gateway.proxy.limits import Backend, Group, Health, Meters
 from gateway.proxy.pool import Pool, Waiter
 from gateway.proxy.upstream import ResponseHeads, Upstream
@@ -89,9 +90,7 @@ class Cluster:
             ]
 
     async def close(self) -> None:
-        for check in self._checks:
-            check.cancel()
-        await asyncio.gather(*self._checks, return_exceptions=True)
+        await ended(*self._checks)
         for server in self._servers:
             await server.pool.close()
 

@@ -137,7 +137,8 @@ class Door:
         if self._clients:
             self._empty = asyncio.Event()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._empty.wait(), grace)
+                async with asyncio.timeout(grace):
+                    await self._empty.wait()
         await self.close()
 
     async def close(self) -> None:
@@ -204,6 +205,16 @@ class Door:
         """End every tunnel and transfer of a session that is over (R127, lessons of peers)."""
         for client in list(self._sessions.get(session, ())):
             client.cut()
+
+    def lasting(self, age: float) -> dict[str, bool]:
+        """The sessions that have a tunnel open, or a transfer for longer than ``age`` seconds; and whether bytes ran in
+        it in that time."""
+        now = self.time()
+        found: dict[str, bool] = {}
+        for client, session in self._listed.items():
+            if client.lasts(now, age):
+                found[session] = found.get(session, False) or client.moved(now, age)
+        return found
 
     def finished(self, event: AccessEvent) -> None:
         """A request is over; it is counted and logged with others, soon."""

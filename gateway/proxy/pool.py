@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from gateway.ending import ended
 from gateway.proxy.limits import PAGES, Backend, Meters
 from gateway.proxy.upstream import ResponseHeads, Upstream
 from gateway.reasons import Reason
@@ -151,9 +152,7 @@ class Pool:
     async def close(self) -> None:
         for connection in list(self._idle):
             connection.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(*self._tasks)
 
     async def _dial_for(self, waiter: Waiter) -> None:
         reason = Reason.BACKEND_DOWN

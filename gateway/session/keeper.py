@@ -121,6 +121,13 @@ class Keeper:
         """Change the space (R3, R4); new ticket."""
         return await self._renew(replace(session, space=space), session, now, ticket)
 
+    async def act_under(
+        self, session: Session, delegation: str | None, now: datetime, ticket: str | None = None
+    ) -> tuple[str, Session]:
+        """Act under this delegation from now on, or as oneself again (R129); new ticket. Whether one may is the caller's
+        business, and the gate's at every request."""
+        return await self._renew(replace(session, acting_under=delegation), session, now, ticket)
+
     async def close(self, session: Session, now: datetime) -> None:
         """End one session, everywhere, at once."""
         (raw,) = await self._store.read(_key(session.digest))

@@ -228,6 +228,8 @@ def _files(settings: Settings) -> list[tuple[Path, str]]:
         found += [(path, "card.trust") for path in settings.card.trust]
     if settings.psc is not None and settings.psc.ca is not None:
         found.append((settings.psc.ca, "psc.ca"))
+    if settings.directory.ca is not None:
+        found.append((settings.directory.ca, "directory.ca"))
     if settings.charter.file is not None:
         found.append((settings.charter.file, "charter.file"))
     found += [(region.logo, f"regions.{region.id}.logo") for region in settings.regions if region.logo is not None]

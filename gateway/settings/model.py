@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, model_validator
 
 from gateway.identity import Space
+from gateway.settings.delegation import DelegationSection
+from gateway.settings.directory import DirectorySection
 from gateway.settings.kinds import (
     LONGEST_SESSION,
     CardType,
@@ -127,6 +129,7 @@ class BackendSection(Section):
     urls: tuple[WebAddress, ...] = ()
     audience: Annotated[str, Field(min_length=1)]
     claims: tuple[str, ...] | None = None
+    profile: Literal["default", "rfc8693"] = "default"
     ca: Path | None = None
     connect_timeout: Annotated[float, Field(gt=0)] = 3
     first_byte_timeout: Annotated[float, Field(gt=0)] = 30
@@ -251,6 +254,7 @@ class AssertionSection(Section):
     key: str = ""
     previous: tuple[str, ...] = ()
     header: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] = "X-VT-Assertion"
+    tests: bool = False
 
     @model_validator(mode="after")
     def _files(self) -> AssertionSection:
@@ -294,6 +298,8 @@ class Settings(Section):
     charter: CharterSection = CharterSection()
     methods: MethodsSection = MethodsSection()
     liberal: LiberalSection = LiberalSection()
+    delegation: DelegationSection = DelegationSection()
+    directory: DirectorySection = DirectorySection()
     strong: StrongSection = StrongSection()
     policy: PolicySection = PolicySection()
     admin: AdminSection = AdminSection()

@@ -201,9 +201,18 @@ async def test_r99_erasing_frees_a_shared_address(records: Database) -> None:
 
 
 def test_every_table_and_column_is_thought_of() -> None:
-    """A new table with account_id is erased; a new account column is copied or said to be secret, emptied or kept."""
+    """A new table with account_id is erased; a new account column is copied or said to be secret, emptied or kept. Tables
+    that name people by other columns are thought of by name."""
     holders = {name for name, table in metadata.tables.items() if "account_id" in table.c}
     assert holders == set(SATELLITES)
+    people = {"delegator_id", "delegate_id", "proposed_id", "user_id"}
+    others = {(name, column) for name, table in metadata.tables.items() for column in people & set(table.c.keys())}
+    assert others == {
+        ("delegations", "delegator_id"),
+        ("delegations", "delegate_id"),
+        ("delegations", "proposed_id"),
+        ("delegation_uses", "user_id"),
+    }
     columns = {column.name for column in metadata.tables["accounts"].c}
     assert columns - set(_ACCOUNT) == {"password_hash", "search", "mail_key", "mail_canonical", "version"}
     kept = {"id", "origin", "space_default", "created_at", "updated_at", "closed_at", "version"}

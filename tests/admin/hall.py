@@ -192,6 +192,6 @@ async def hall_in(folder: Path) -> AsyncIterator[Hall]:
     async with office_in(folder) as office:
         house = office.client.app[HOUSE]  # type: ignore[index, union-attr]
         uploads = Uploads(folder / "uploads", 400_000)
-        app = make_app(house, [AdminPages(house, office.offices, uploads)])
+        app = make_app(house, [AdminPages(house, office.offices, uploads, office.watch.oversight)])
         async with TestClient(TestServer(app), headers=STAMPED) as client:
             yield Hall(office, client, house, uploads.folder)

@@ -14,7 +14,7 @@ OPEN_TO_ALL = (
 )  # fmt: skip
 OF_REGIONS = (
     "scopes/ehpad/policy", "scopes/ehpad/edit", "scopes/exemple-sante/add", "scopes/ehpad/breakglass", "imports",
-    "switch?scope=ehpad&scope=ssr",
+    "switch?scope=ehpad&scope=ssr", "trace",
 )  # fmt: skip
 OF_THE_NATION = ("scopes/ehpad/legal", "scopes/nation", "accounts/nobody")
 
@@ -80,6 +80,7 @@ async def test_lesson_17_a_form_after_the_session_keeps_what_was_typed(hall: Hal
         ("switches/swb_hidden", "switches/swb_nowhere"),
         ("requests/req_hidden", "requests/req_nowhere"),
         ("imports/imp_hidden", "imports/imp_nowhere"),
+        ("delegations/dlg_hidden", "delegations/dlg_nowhere"),
     ],
 )
 async def test_r87_hidden_and_unknown_look_the_same(hall: Hall, hidden: str, unknown: str) -> None:

@@ -14,7 +14,7 @@ PAGES = (
     "scopes/ehpad/legal", "scopes/ehpad/edit", "scopes/exemple-sante/add", "scopes/ehpad/breakglass", "scopes/ehpad/ask",
     "switch?scope=ehpad&scope=ssr", "switch", "accounts", "accounts?q=rien", "accounts/new", "accounts/new?scope=ehpad",
     "accounts/anna", "requests", "requests?all=1", "imports", "audit", "audit?scope=ehpad&below=1", "audit?since=hier",
-    "compliance", "explain",
+    "compliance", "explain", "trace",
 )  # fmt: skip
 
 

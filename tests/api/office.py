@@ -19,6 +19,7 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.accounts.account import Role
+from gateway.accounts.delegations import Delegations
 from gateway.accounts.mailboxes import Mailboxes
 from gateway.accounts.register import Register
 from gateway.administration.audit_trail import AuditTrail
@@ -37,6 +38,7 @@ from gateway.api.app import Api
 from gateway.api.imports import UploadSettings
 from gateway.api.operation import Operation
 from gateway.api.table import ROOT, operations, with_document
+from gateway.delegations.context import Contexts
 from gateway.edges.memory_store import MemoryStore
 from gateway.edges.overview import SqlOverview
 from gateway.identity import Assurance, Method, Proof, Space
@@ -45,6 +47,7 @@ from gateway.pages.app import make_app
 from gateway.pages.base import BROWSER, SESSION
 from gateway.pages.house import House
 from gateway.policy.decision import Rules
+from gateway.policy.delegation import DelegationRules
 from gateway.policy.routes import Route, RouteClass, RouteTable
 from gateway.policy.throttle import Pace
 from gateway.ports import Change, Delete, Insert, Update
@@ -54,6 +57,7 @@ from gateway.reasons import Reason
 from gateway.session.keeper import Keeper
 from gateway.session.model import Lifetimes
 from tests.administration.world import NATIONAL, World, person, world_in
+from tests.delegations.watch import Watch, watch_over
 from tests.pages.hollow import PREFIX, house_of
 
 BASE = PREFIX + ROOT
@@ -95,6 +99,7 @@ class Office:
     keeper: Keeper
     register: Register
     uploads: Path
+    watch: Watch
     tokens: dict[str, str] = field(default_factory=dict)
 
     async def ask(
@@ -165,11 +170,12 @@ async def office_in(folder: Path) -> AsyncIterator[Office]:
         await _people(world)
         offices = await _offices(world, store, keeper, register, folder)
         house = _house(world, store, keeper, register)
+        watch = watch_over(world, store)
         uploads = UploadSettings(folder / "uploads", 400_000, wait=5)
-        table = with_document(operations(offices, uploads), BASE)
+        table = with_document(operations(offices, uploads, watch.oversight), BASE)
         app = make_app(house, [Api(house, table, offices.tokens.actor_of)])
         async with TestClient(TestServer(app), headers=STAMPED) as client:
-            office = Office(world, client, offices, table, store, keeper, register, uploads.folder)
+            office = Office(world, client, offices, table, store, keeper, register, uploads.folder, watch)
             await _give_tokens(office)
             yield office
         await _close(offices)
@@ -254,6 +260,7 @@ def _house(world: World, store: MemoryStore, keeper: Keeper, register: Register)
         store=store,
         keeper=keeper,
         register=register,
+        contexts=Contexts(Delegations(world.records, world.ambient), register, DelegationRules()),
         dormancy=DORMANCY,
         admin_methods=frozenset({Method.PSC_CPS, Method.CPS}),
         tries=Tries(store, Devices(store, timedelta(days=1)), b"t" * 32, pace, pace),

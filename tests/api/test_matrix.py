@@ -104,6 +104,12 @@ TABLE: list[tuple[str, str, str, dict[str, Any], tuple[int, int, int, int]]] = [
     ("readDashboard", "GET", "dashboard?scope=ehpad", {}, (200, 200, 404, 200)),
     ("readCompliance", "GET", "compliance", {}, (200, 200, 200, 200)),
     ("explain", "GET", "explain?user=anna&url=/Trajectoire/Pages/AccesRestreint/", {}, (200, 200, 404, 200)),
+    ("listDelegations", "GET", "delegations", {}, (200, 200, 200, 200)),
+    ("readDelegation", "GET", "delegations/{delegation}", {}, (200, 200, 404, 200)),
+    ("readDelegation", "GET", "delegations/dlg_nowhere", {}, (404, 404, 404, 404)),
+    ("endDelegation", "POST", "delegations/{delegation}/end", {"json": WHY}, (200, 200, 404, 403)),
+    ("traceSession", "GET", "trace?session={session}", {}, (200, 200, 404, 403)),
+    ("traceSession", "GET", "trace?session=ffffffffffff", {}, (404, 404, 404, 403)),
     ("readSession", "GET", "session", {}, (200, 200, 200, 200)),
     ("listTokens", "GET", "tokens", {}, (200, 403, 403, 403)),
     ("createToken", "POST", "tokens", {"json": {"name": "x", "role": "region", "scope": "aura"}}, (403, 403, 404, 404)),
@@ -139,6 +145,12 @@ async def prepared(office: Office, name: str, path: str) -> str:
     if "{request}" in path:
         made = await office.said("POST", "scopes/ehpad/requests", json=WHY)
         return path.replace("{request}", made["id"])
+    if "{delegation}" in path:  # of a doctor without a place to somebody of the EHPAD
+        made = await office.watch.given(f"dlg_{office.world.ambient.token(6)}", "nobody", delegate="anna")
+        return path.replace("{delegation}", made.id)
+    if "{session}" in path:
+        await office.watch.signed_in("0123456789ab", account="anna")
+        return path.replace("{session}", "0123456789ab")
     if "{import}" in path:
         made = await office.said("POST", "accounts/import?dry_run=1", data=b"nom;prenom\n", headers=CSV)
         return path.replace("{import}", made["id"])

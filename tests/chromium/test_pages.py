@@ -16,6 +16,7 @@ from playwright.async_api import Request
 
 from tests.browser import DESK, NARROW, PHONE, SHOTS, Person, Way, wants_new
 from tests.chromium.conftest import Meet, forget_account
+from tests.chromium.handed import COLLEAGUE, DOCTOR, PENDING, SHARED, hand_out
 from tests.visitor import Demo
 
 _P = "/_gateway"
@@ -218,6 +219,34 @@ async def _explained(me: Person) -> None:
     await me.press("Expliquer cette connexion")
 
 
+def handed(path: str, key: str = DOCTOR) -> Reach:
+    """Seen by a doctor who gave, or received, what ``handed`` writes."""
+
+    async def reach(me: Person) -> None:
+        await hand_out(me.demo)
+        await me.sign_in_by_psc(key, "liberal", f"{_P}/delegations{path}")
+
+    return reach
+
+
+async def _assistant_faults(me: Person) -> None:
+    await handed("/assistants/add")(me)
+    await me.fill("Nom", "Lenoir")
+    await me.fill("Email", "jeanne.lenoir")
+    await me.press("Ajouter")
+
+
+async def _colleague_period(me: Person) -> None:
+    await handed("/doctors/add?name=garnier")(me)
+    await me.press("Sélectionner")
+
+
+async def _acting(me: Person) -> None:
+    await handed("", COLLEAGUE)(me)
+    await me.press("Agir pour Dr Anne PETIT")
+    await me.open(f"{_P}/delegations")
+
+
 SIGHTS = (
     Sight("sign-in-professionnel", "Connexion, espace professionnel", at(f"{_P}/sign-in?space=professionnel")),
     Sight("sign-in-liberal", "Connexion, espace médecin libéral", at(f"{_P}/sign-in?space=liberal")),
@@ -250,6 +279,17 @@ SIGHTS = (
     Sight("account-passkeys-add", "Ajouter une clé d'accès", own("/account/passkeys/add")),
     Sight("sign-in-passkey", "Connexion par clé d'accès", at(f"{_P}/sign-in/passkey?space=liberal")),
     Sight("account-data", "Mon compte : mes données", own("/account/data")),
+    Sight("delegations", "Mes délégations", handed("")),
+    Sight("delegations-empty", "Mes délégations, rien encore", own("/delegations", "dr-rousseau", "liberal")),
+    Sight("delegations-received", "Mes habilitations", handed("", COLLEAGUE)),
+    Sight("delegations-acting", "Mes habilitations, en agissant pour un médecin", _acting),
+    Sight("delegation", "Une délégation, utilisée", handed(f"/one/{SHARED}")),
+    Sight("delegation-pending", "Une délégation, à confirmer", handed(f"/one/{PENDING}")),
+    Sight("delegation-end", "Mettre fin à une délégation", handed(f"/one/{SHARED}/end")),
+    Sight("delegation-assistant", "Ajouter une délégation à un assistant", handed("/assistants/add")),
+    Sight("delegation-assistant-faults", "Ajouter une délégation à un assistant, à corriger", _assistant_faults),
+    Sight("delegation-doctor", "Ajouter une délégation à un médecin : annuaire", handed("/doctors/add?name=garnier")),
+    Sight("delegation-doctor-period", "Ajouter une délégation à un médecin : période", _colleague_period),
     Sight("step-up", "Confirmez que c'est bien vous", unproved("/step-up?then=/account/mail")),
     Sight("someone-else", "Une autre session est ouverte", _someone_else),
     Sight("cookies-refused", "Votre navigateur n'a pas gardé le cookie de connexion", _cookies_refused),

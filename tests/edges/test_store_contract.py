@@ -126,6 +126,25 @@ async def test_cancelled_calls_leave_no_answer_for_the_next_caller(store: AnySto
         await asyncio.gather(*(ask(number) for number in range(40)))
 
 
+async def test_whoever_is_cancelled_ends(store: AnyStore) -> None:
+    """At whatever step of a command a task is cancelled, it ends: none goes on as if nothing had been said."""
+
+    async def ask() -> None:
+        while True:
+            await store.read("a")
+            await store.swap("a", None, b"1", HOUR)
+
+    for steps in range(60):
+        task = asyncio.create_task(ask())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        _, going = await asyncio.wait({task}, timeout=2)
+        for one in going:
+            one.cancel()
+        assert not going, f"cancelled after {steps} steps, and going on"
+
+
 async def test_bus_reaches_every_worker(store: AnyStore, ambient: TestAmbient, tmp_path: Path) -> None:
     """A message is heard by the worker that spoke and by the others, within a second."""
     others: list[AnyStore] = [store]

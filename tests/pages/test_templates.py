@@ -23,6 +23,7 @@ LINKS = SimpleNamespace(
     card_diagnostic="https://aide.test/diagnostic",
     card_support="https://aide.test/ans",
     faq="https://aide.test/faq",
+    tops="https://aide.test/tops",
     accessibility=None,
     monsisra_support="https://aide.test/sara",
 )
@@ -57,6 +58,12 @@ CODE_PAGE: dict[str, Any] = {
     "expired": False,
     "space": "liberal",
     "back": "/",
+}
+STAFF = SimpleNamespace(doctor="Luc BERNARD", mail="a@b.test", login="3690780028/000000042", asks_profession=True)
+DELEGATED: dict[str, Any] = {
+    "doctor": "Luc BERNARD",
+    "period": "du 2 mars 2026 au 31 mars 2026 inclus",
+    "rights": ("Grand âge\u00a0: Consulter", "Sanitaire\u00a0: Consulter"),
 }
 CHARTER: dict[str, Any] = {"text": "<h2>1. Objet</h2><p>…</p>", "version": "2026-1", "back": "/", "problem": ""}
 MESSAGE: dict[str, Any] = {
@@ -99,6 +106,30 @@ PAGES: Mapping[str, tuple[str, dict[str, Any]]] = {
             "warning": "Cette adresse semble partagée.",
         },
     ),
+    "register-staff": (
+        "register",
+        {
+            **REGISTER,
+            "joining": STAFF,
+            "professions": ("Secrétaire médicale",),
+            "other": "autre",
+            "typed": {"profession": "autre"},
+            "faults": {"profession": ["Ce champ est obligatoire."], "profession_other": ["Ce texte est trop long."]},
+        },
+    ),
+    "joining": (
+        "joining",
+        {
+            **DELEGATED,
+            "token": "t",
+            "invited": "Léa MOREAU",
+            "until": "16 mars 2026 à 10\u00a0h\u00a030",
+            "needed": "votre carte CPE",
+            "ways": ("card", "psc"),
+            "problem": "Choisissez un des moyens proposés.",
+        },
+    ),
+    "joined": ("joined", {**DELEGATED, "delegation": "dlg_1", "begun": True, "identifier": "3690780028/000000042"}),
     "charter": ("charter", {**CHARTER, "ask": True, "problem": "Cochez la case.", "warning": "Adresse partagée ?"}),
     "charter-text": ("charter", {**CHARTER, "ask": False}),
     "card-failed": ("card_failed", {"explanation": "", "retry": "/card", "other": "/sign-in", "reference": "AB12"}),

@@ -45,6 +45,7 @@ LEAST = {
     Right.BREAKGLASS: Role.REGION,
     Right.SHAPE: Role.REGION,
     Right.IMPORT: Role.REGION,
+    Right.DELEGATIONS: Role.REGION,
     Right.REFERENTS: Role.REGION,
     Right.ROLES: Role.NATIONAL,
     Right.LEGAL: Role.NATIONAL,
