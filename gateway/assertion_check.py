@@ -123,8 +123,11 @@ def _key(key_set: Mapping[str, Any], kid: object) -> ec.EllipticCurvePublicKey:
         raise Unbelievable("no key is named")
     for one in key_set.get("keys", ()):
         if one.get("kid") == kid and (one.get("kty"), one.get("crv")) == ("EC", "P-256"):
-            x, y = (int.from_bytes(_decoded(one[name]), "big") for name in ("x", "y"))
-            return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+            try:
+                x, y = (int.from_bytes(_decoded(one[name]), "big") for name in ("x", "y"))
+                return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+            except (KeyError, AttributeError, ValueError) as error:
+                raise Unbelievable("the key named is none") from error
     raise Unbelievable("the key is not one of the gateway's")
 
 

@@ -98,7 +98,6 @@ def delegation_side(
             audit=audit,
             bus=bus,
             post=notices.post,
-            ambient=ambient,
             rules=rules,
             base=base,
             zone=zone,

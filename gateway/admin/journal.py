@@ -16,7 +16,7 @@ from gateway.admin.download import table
 from gateway.admin.frame import Room, Typed, asked, typed_in
 from gateway.admin.states import in_words
 from gateway.admin.when import BadDate, field_of, instant_of
-from gateway.admin.words import ACTS, FIELDS, ROLES, STATES, author, count, reason_said, zone_name
+from gateway.admin.words import ACTS, FIELDS, ROLES, STATES, VALUES, author, count, reason_said, zone_name
 from gateway.administration.actor import Actor
 from gateway.audit import Act
 from gateway.overview import AuditQuery
@@ -26,13 +26,19 @@ from gateway.ports import Row
 
 PAGE = 50
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00\Z", re.ASCII)
-_HIDDEN = frozenset({"author", "author_name", "old", "new", "why", "batch", "request", "token", "role", "session"})
+_HIDDEN = frozenset({
+    "author", "author_name", "old", "new", "why", "batch", "request", "token", "role", "session", "asked", "instead_of",
+    "more", "stage",
+})  # fmt: skip
 _FACTS = {
     "name": "Nom", "until": "Jusqu'au", "from": "Souhaité pour", "since": "Depuis le", "means": "Moyen", "method": "Moyen",
     "channel": "Envoi", "outcome": "Réponse", "space": "Espace", "import": "Import", "state": "État", "kind": "Nature",
     "acts": "Actes", "dry_run": "Essai", "phase": "Étape", "again": "Nouvel envoi",
     "what": "Objet", "delegation": "Délégation", "looked_for": "Session cherchée", "moment": "Au moment", "sessions": "Sessions",
-    "lines": "Lignes", "assurance": "Niveau", "proposed": "Proposé", "by": "Par",
+    "lines": "Lignes", "assurance": "Niveau", "proposed": "Personne proposée", "by": "Par", "delegator": "Médecin",
+    "delegate": "Personne habilitée", "start": "Premier jour", "end": "Dernier jour", "rights": "Droits",
+    "start_before": "Premier jour avant", "end_before": "Dernier jour avant", "rights_before": "Droits avant",
+    "days_left": "Jours restants", "found": "Trouvés",
 }  # fmt: skip
 _SHAPE = {"name": "Nom", "city": "Ville", "retired": "Fermé", "parent": "Échelon du dessus", "kind": "Échelon",
           "finess": "FINESS"}  # fmt: skip
@@ -148,7 +154,7 @@ def _more(room: Room, visit: Visit, row: Row, facts: Mapping[str, Any]) -> list[
     """The facts of an act: old → new, why, and the rest as it was written."""
     lines = []
     if facts.get("why"):
-        lines.append(f"Motif\u00a0: {facts['why']}")
+        lines.append(f"Motif\u00a0: {_why(row, str(facts['why']))}")
     old, new = _values(facts.get("old")), _values(facts.get("new"))
     if isinstance(old, dict) and isinstance(new, dict):
         for name in {**old, **new}:
@@ -161,13 +167,22 @@ def _more(room: Room, visit: Visit, row: Row, facts: Mapping[str, Any]) -> list[
     if facts.get("role"):
         lines.append(f"Rôle\u00a0: {ROLES.get(str(facts['role']), facts['role'])}")
     for name, value in facts.items():
+        if name == "from" and "session" in facts:  # the name of the session before
+            continue
         if name not in _HIDDEN and value:
             lines.append(f"{_FACTS.get(name, name)}\u00a0: {_fact(visit, str(value))}")
     return lines
 
 
+def _why(row: Row, text: str) -> str:
+    """A reason as somebody wrote it; of the end of acting the word that the gateway has for it."""
+    return VALUES.get(text) or reason_said(text) if row["act"] == Act.ACTING_ENDED.value else text
+
+
 def _fact(visit: Visit, text: str) -> str:
-    """An instant in the hour of the region; everything else as it was written."""
+    """An instant in the hour of the region, a word in French; everything else as it was written."""
+    if text in VALUES:
+        return VALUES[text]
     if _INSTANT.match(text):
         return texts.moment(datetime.fromisoformat(text), visit.zone)
     return text

@@ -186,6 +186,26 @@ _REASONS: Mapping[str, str] = {
     "psc-cancelled": "Pro Santé Connect abandonné",
     "psc-unavailable": "Pro Santé Connect indisponible",
     "identity-conflict": "Identités contradictoires",
+    "not-there": "Personne de ce nom, ou hors du territoire",
+    "not-a-delegator": "Réservé aux médecins libéraux",
+    "acting-for-another": "Agit pour un autre médecin",
+    "delegation-unknown": "Délégation inconnue de cette personne",
+    "delegation-not-yet": "Délégation pas encore commencée",
+    "delegation-ended": "Délégation terminée",
+    "delegation-overlap": "Une autre délégation couvre ces jours",
+    "delegator-unavailable": "Compte du médecin suspendu, en sommeil ou supprimé",
+    "name-mismatch": "La carte porte un autre nom",
+    "search-too-often": "Trop de recherches",
+    "directory-down": "Annuaire indisponible",
+}
+# Words of the facts of acts on delegations.
+VALUES: Mapping[str, str] = {
+    "delegator": "le médecin",
+    "delegate": "la personne habilitée",
+    "administrator": "l'administration",
+    "assistant": "personnel du cabinet",
+    "colleague": "confrère",
+    "asked": "à la demande de la personne",
 }
 
 

@@ -40,7 +40,10 @@ def verify(jwks: str, audience: str, issuer: str | None, at: float | None, as_js
 
     from gateway.assertion_check import Unbelievable, conclude
 
-    now = datetime.fromtimestamp(at, UTC) if at is not None else datetime.now(UTC)
+    try:
+        now = datetime.fromtimestamp(at, UTC) if at is not None else datetime.now(UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise click.BadParameter("no instant that a clock could show", param_hint="--at") from error
     text = sys.stdin.read() if token == "-" else token  # noqa: S105 - a dash, not a secret
     try:
         found = conclude(text.strip(), _key_set(jwks), issuer, audience, now)
@@ -99,6 +102,7 @@ def _key_set(where: str) -> Any:
             found = json.load(answer)
     else:
         found = json.loads(Path(where).read_text("utf-8"))
-    if not isinstance(found, dict) or not isinstance(found.get("keys"), list):
+    keys = found.get("keys") if isinstance(found, dict) else None
+    if not isinstance(keys, list) or not all(isinstance(one, dict) for one in keys):
         raise ValueError("this is no key set")
     return found

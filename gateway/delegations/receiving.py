@@ -24,11 +24,10 @@ from gateway.audit import Act
 from gateway.delegations import mails
 from gateway.delegations.acts import NO_LINK, TURNS, Acts, Post, digest_of
 from gateway.delegations.author import By
-from gateway.delegations.context import Context, Contexts
 from gateway.delegations.judging import Overlap, Person, next_number, refuse_overlap
 from gateway.identity import Proof
 from gateway.policy.delegation import DelegationRules, keys_of, may_act, same_person
-from gateway.ports import Ambient, Audit, Bus, Value
+from gateway.ports import Audit, Bus, Value
 from gateway.reasons import GatewayError, Reason, RecordsUnavailable, Stale, Taken
 from gateway.session.keeper import Keeper
 from gateway.session.model import Session
@@ -77,7 +76,6 @@ class ReceivingOffice:
         audit: Audit,
         bus: Bus,
         post: Post,
-        ambient: Ambient,
         rules: DelegationRules,
         base: str,
         zone: ZoneInfo,
@@ -87,7 +85,6 @@ class ReceivingOffice:
         self._register = register
         self._keeper = keeper
         self._acts = Acts(delegations, register, audit, bus, post, zone)
-        self._contexts = Contexts(delegations, register, rules)
         self._base = base
         self._zone = zone
 
@@ -250,7 +247,3 @@ class ReceivingOffice:
             await self._delegations.ended(trace, now)
         except RecordsUnavailable as error:
             _log.warning("use not closed", session=trace, error=str(error))
-
-    async def context(self, session: Session, account: Account, now: datetime) -> Context | None:
-        """For whom the session acts, for pages; ``None`` when for nobody else."""
-        return await self._contexts.of(session, account, now)

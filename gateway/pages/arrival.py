@@ -258,7 +258,19 @@ async def open_session(visit: Visit, account: Account, proof: Proof, attempt: At
         except SessionGone:
             if attempt.method == STEP_UP:
                 return await stopped(visit, attempt, proof, Reason.STEP_UP_NEEDED, account)
-            present = None
+            # A session of its own, with a name of its own: what was written of the other one is not true of it (R149).
+            present, ticket = None, house.ambient.token(32)
+            own = {name: value for name, value in facts.items() if name not in ("from", "delegation")}
+            await house.audit.record(
+                Record(
+                    Act.SIGN_IN,
+                    now,
+                    account.id,
+                    address=visit.client,
+                    correlation=visit.request_id,
+                    facts={**own, "session": trace_of(ticket)},
+                )
+            )
     if present is None:
         ticket, session = await house.keeper.open(
             account.id,

@@ -165,6 +165,8 @@ async def test_r125_a_delegation_is_ended_from_its_page(hall: Hall) -> None:
     assert "La délégation est terminée" in after.words
     assert "Retirée par l'administration" in after.words and "Départ du cabinet" in after.words
     assert not [form for form in after.read.forms if form.action.endswith("/end")]
+    journal = await hall.get("audit?act=delegation:end", "aude")
+    assert "Délégation terminée" in journal.words and "Par : l'administration" in journal.words
     referent = await hall.get("delegations/dlg_1", "eva")
     assert referent.status == 200
     await given(hall, "dlg_2")
@@ -208,3 +210,16 @@ async def test_hostile_names_are_text(hall: Hall, name: str) -> None:
     ):  # fmt: skip
         assert "<script>" not in page.text and ">49<" not in page.text and " 49 " not in page.text
     assert name in (await ask(hall, session=SECOND)).words
+
+
+async def test_the_journal_says_acts_of_sessions_in_words(hall: Hall) -> None:
+    """No name of a session under a wrong label, no word of programs where there is a French one."""
+    await acted(hall)
+    now = hall.office.world.now
+    facts = {"from": SECOND, "delegation": "dlg_1", "why": "asked"}
+    await hall.office.watch.sign(Act.ACTING_ENDED, THIRD, now, "anna", **facts)
+    await hall.office.watch.sign(Act.ACTING_ENDED, "a" * 12, now, "anna", **{**facts, "why": "delegator-unavailable"})
+    page = await hall.get("audit?account=anna", "aude")
+    assert "Début d'action pour un médecin" in page.words and "Délégation : dlg_1" in page.words
+    assert "Motif : à la demande de la personne" in page.words and "Motif : Compte du médecin suspendu" in page.words
+    assert FIRST not in page.words and "Souhaité pour" not in page.words

@@ -17,6 +17,7 @@ from gateway.accounts.delegation import Delegation
 from gateway.accounts.delegations import Delegations
 from gateway.accounts.register import Register
 from gateway.delegations.author import By
+from gateway.delegations.context import Contexts
 from gateway.delegations.forms import Invitation
 from gateway.delegations.office import DelegationOffice
 from gateway.delegations.receiving import ReceivingOffice
@@ -123,13 +124,13 @@ class Practice:
             "audit": self.audit,
             "bus": self.store,
             "post": self.post,
-            "ambient": self.ambient,
             "rules": rules,
             "base": BASE,
             "zone": PARIS,
         }
-        self.office = DelegationOffice(directory=self.directory, **shared)
+        self.office = DelegationOffice(directory=self.directory, ambient=self.ambient, **shared)
         self.receiving = ReceivingOffice(keeper=self.keeper, **shared)
+        self.contexts = Contexts(self.delegations, self.register, rules)
         self.search = DirectorySearch(self.store, self.audit, self.directory, rules, 5)
 
     def post(self, account: Account, text: Text, kind: str, correlation: str, *, to: str | None = None) -> None:

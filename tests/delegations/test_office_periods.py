@@ -186,7 +186,8 @@ async def test_r111_a_cancelled_invitation_leads_nowhere(practice: Practice) -> 
     """The invited person is told at the address they were invited at."""
     one, token = await practice.invited()
     practice.letters.clear()
-    await practice.office.end(await practice.by("bernard"), one.id, START)
+    ended = await practice.office.end(await practice.by("bernard"), one.id, START)
+    assert (ended.invite_digest, ended.invite_until) == (None, None)
     assert await practice.receiving.invited(token, START) is None
     outcome, _ = await practice.receiving.finalise(token, await practice.by("moreau"), START)
     assert outcome.value == "lost"

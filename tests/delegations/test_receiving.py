@@ -97,6 +97,7 @@ async def test_r112_another_persons_card_gains_nothing(practice: Practice) -> No
     assert one is not None
     assert (one.state(START), one.delegate, one.delegate_key) == (State.PENDING_CONFIRMATION, None, None)
     assert (one.proposed, one.proposed_name, one.proposed_at) == ("acc_henry", "Paul HENRY", START)
+    assert (one.invite_digest, one.invite_until) == (None, None)
     assert practice.trail.records[-1].reason is Reason.NAME_MISMATCH
     ((to, mail),) = practice.letters
     assert to == "bernard@example.test"

@@ -51,10 +51,10 @@ async def test_r116_r129_acting_is_a_context_under_a_new_ticket(practice: Practi
     }
     (use,) = await practice.delegations.uses(one.id)
     assert (use.user, use.session, use.method, use.ended_at) == ("acc_moreau", trace(ONE), "cpe", None)
-    context = await practice.receiving.context(now.session, now.account, START)
+    context = await practice.contexts.of(now.session, now.account, START)
     assert context is not None
     assert (context.doctor, context.refusal, context.rights) == ("Luc BERNARD", None, {"grandage:consulter"})
-    assert await practice.receiving.context(by.session, by.account, START) is None
+    assert await practice.contexts.of(by.session, by.account, START) is None
 
 
 async def test_r129_oneself_again(practice: Practice) -> None:
@@ -219,7 +219,7 @@ async def test_the_delegate_gives_it_back(practice: Practice) -> None:
     assert (held.state(START), held.revoked_by) == (State.REVOKED, "delegate")
     assert f"delegation:{one.id}" in practice.heard
     assert [to for to, _ in practice.mailed()] == ["bernard@example.test", "moreau@example.test"]
-    context = await practice.receiving.context(by.session, by.account, START)
+    context = await practice.contexts.of(by.session, by.account, START)
     assert context is not None and context.refusal is Reason.DELEGATION_ENDED
     await practice.receiving.renounce(by, one.id, START)
     assert await practice.held(one.id) == held

@@ -122,6 +122,14 @@ async def test_r133_who_gave_or_changed_it_lately_knows(kept: Keeping) -> None:
     assert len(await kept.reminded(ENDS - 3 * DAY)) == 1
 
 
+async def test_r133_a_clock_that_was_set_back_writes_nothing_twice(kept: Keeping) -> None:
+    """Whenever the row seems to have been written last."""
+    one = await kept.practice.accepted(last=LAST)
+    assert len(await kept.reminded(ENDS - 3 * DAY)) == 1
+    await kept.practice.records.write(Update("delegations", {"updated_at": START}, {"id": one.id}))
+    assert await kept.reminded(ENDS - 15 * DAY) == await kept.reminded(ENDS - DAY) == []
+
+
 @pytest.mark.parametrize(
     "doctor",
     [{"suspended_at": START}, {"closed_at": START}, {"mail": None, "mail_key": None, "mail_canonical": None},
@@ -192,16 +200,23 @@ async def test_r148_three_years_after_the_end_all_of_it_goes(url: str) -> None:
         kept = keeping(practice)
         expired = await practice.accepted()
         await used(practice, expired)
+        both = await practice.accepted(first=TODAY + 10 * DAY, last=TODAY + 10 * DAY)
         ended = await practice.accepted(first=TODAY + 20 * DAY, last=TODAY + 2000 * DAY)
         await practice.office.end(await practice.by("bernard"), ended.id, START)
+        await practice.office.end(await practice.by("bernard"), both.id, START + DAY)
         running = await practice.accepted(first=TODAY + 20 * DAY, last=TODAY + 1500 * DAY)
         edge = START + 1095 * DAY
         await kept.upkeep.purge(edge)  # the one that was ended lacks a microsecond
         assert practice.trail.said()[-1] != "data:purge"
         await kept.upkeep.purge(edge + TICK)
-        assert {one.id for one in await practice.delegations.given_by("acc_bernard")} == {expired.id, running.id}
+        assert {one.id for one in await practice.delegations.given_by("acc_bernard")} == {
+            expired.id,
+            both.id,
+            running.id,
+        }
         assert practice.trail.records[-1].facts == {"delegations": "1", "older_than": (START + TICK).isoformat()}
-        await kept.upkeep.purge(expired.ends + 1095 * DAY + TICK)
+        await kept.upkeep.purge(both.ends + 1095 * DAY + TICK)
+        assert practice.trail.records[-1].facts["delegations"] == "2"
         assert [one.id for one in await practice.delegations.given_by("acc_bernard")] == [running.id]
         assert await practice.records.count("delegation_uses", {}) == 0
         assert {row["delegation_id"] for row in await practice.records.find("delegation_history", {})} == {running.id}

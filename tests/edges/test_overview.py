@@ -122,6 +122,7 @@ class Person:
 ABSENT = (
     "profession", "specialty", "phone", "phone_proved_at", "address", "postal_code", "city", "password_set_at",
     "last_method", "last_channel", "suspended_at", "closed_at", "reactivated_at", "warned_at", "memory_void_at",
+    "stated_profession",
     "charter_version", "charter_at",
 )  # fmt: skip
 

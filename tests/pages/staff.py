@@ -307,7 +307,6 @@ async def staffed(folder: Path, *, rules: DelegationRules | None = None, **more:
             audit=world.audit,
             bus=bus,
             post=post,
-            ambient=ambient,
             rules=rules,
             base=BASE + PREFIX,
             zone=PARIS,

@@ -295,9 +295,9 @@ async def surgery(folder: Path, rules: DelegationRules | None = None, *, searche
 
         shared: dict[str, Any] = {
             "delegations": delegations, "register": register, "audit": world.audit, "bus": store, "post": post,
-            "ambient": world.ambient, "rules": rules, "base": f"https://vt.test{PREFIX}", "zone": rules.zone,
+            "rules": rules, "base": f"https://vt.test{PREFIX}", "zone": rules.zone,
         }  # fmt: skip
-        office = DelegationOffice(**shared, directory=directory)
+        office = DelegationOffice(**shared, ambient=world.ambient, directory=directory)
         receiving = ReceivingOffice(**shared, keeper=keeper)
         search = DirectorySearch(store, world.audit, directory, rules, searches)
         house = house_of(

@@ -1,0 +1,91 @@
+"""Requests that last: a WebSocket, a stream of events, a long download, an answer that is waited for. Each has a connection
+of its own, read by a thread, so that a story sees when the gateway ends it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from tests.visitor import Visitor
+
+KINDS = ("socket", "events", "download", "answer")
+_TARGETS = {"socket": "/ws", "events": "/sse", "download": f"/bytes/{1 << 34}", "answer": "/slow/60"}
+_UPGRADE = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n"
+)
+_HELLO = b"\x81\x82\x00\x00\x00\x00ok"  # a masked text frame; the mask is zero
+_ECHO = b"\x81\x02ok"
+POLICY = b"\x88\x02\x03\xf0"  # a close frame that says 1008
+
+
+class Lasting:
+    """One request of this visitor, with the cookies of now; ``kind`` is one of ``KINDS``."""
+
+    def __init__(self, visitor: Visitor, kind: str) -> None:
+        self.kind = kind
+        self.data = b""  # the first and the last bytes that came
+        self.length = 0
+        self.ended_at: float | None = None
+        self._hurry = threading.Event()
+        self._begun = threading.Event()
+        gateway = urlsplit(visitor.demo.about["gateway"])
+        context = ssl.create_default_context(cafile=str(visitor.demo.folder / visitor.demo.about["ca"]))
+        plain = socket.socket()
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)  # little is on its way when it is cut
+        plain.settimeout(90)
+        plain.connect(("127.0.0.1", gateway.port or 443))
+        self._tls = context.wrap_socket(plain, server_hostname="localhost")
+        cookies = "; ".join(f"{name}={value}" for (_, name), value in visitor.cookies.items())
+        head = f"GET {_TARGETS[kind]} HTTP/1.1\r\nHost: localhost:{gateway.port}\r\nCookie: {cookies}\r\n"
+        self._tls.sendall((head + (_UPGRADE if kind == "socket" else "") + "\r\n").encode())
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+        if kind == "answer":  # nothing comes yet: the application has it
+            _until(lambda: any(one["target"] == _TARGETS[kind] for one in visitor.demo.requests()))
+            return
+        assert self._begun.wait(10), kind
+        if kind == "socket":
+            self._tls.sendall(_HELLO)
+            _until(lambda: _ECHO in self.data)
+        status = self.data.split(b" ", 2)[1]
+        assert status == (b"101" if kind == "socket" else b"200"), self.data
+
+    def _read(self) -> None:
+        try:
+            while piece := self._tls.recv(1 << 14):
+                self.length += len(piece)
+                self.data = self.data[:200] + piece[-200:]
+                self._begun.set()
+                if self.kind == "download" and not self._hurry.is_set():
+                    time.sleep(0.02)  # somebody with a slow line
+        except OSError:
+            pass
+        self.ended_at = time.monotonic()
+
+    def goes_on(self) -> bool:
+        """Whether more comes: for events, which come every second."""
+        before = self.length
+        _until(lambda: self.length > before or self.ended_at is not None, 3)
+        return self.ended_at is None
+
+    def ended(self, seconds: float = 6) -> bool:
+        """Whether the gateway ends it within this time."""
+        self._hurry.set()
+        self._thread.join(seconds)
+        ended = self.ended_at is not None
+        self.close()
+        return ended
+
+    def close(self) -> None:
+        self._tls.close()
+
+
+def _until(look: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline, "nothing comes"
+        time.sleep(0.02)
