@@ -33,15 +33,15 @@ test: $(VENV)/.dev programs ## run every test
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.dev ## format, lint, types, import contracts, scripts
-	$(BIN)/ruff format --check gateway tests bench fuzz soak
-	$(BIN)/ruff check gateway tests bench fuzz soak
+	$(BIN)/ruff format --check gateway tests bench fuzz soak examples
+	$(BIN)/ruff check gateway tests bench fuzz soak examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	$(BIN)/shellcheck scripts/install-programs .ci/run
 
 format: $(VENV)/.dev ## put the code in its one format
-	$(BIN)/ruff format gateway tests bench fuzz soak
-	$(BIN)/ruff check --fix gateway tests bench fuzz soak
+	$(BIN)/ruff format gateway tests bench fuzz soak examples
+	$(BIN)/ruff check --fix gateway tests bench fuzz soak examples
 
 bench: $(VENV)/.dev programs ## measure the gateway beside nginx and a naive proxy, in one run
 	$(BIN)/python -m bench $(ARGS)

@@ -18,6 +18,7 @@ from gateway.edges.memory_store import MemoryStore
 from gateway.edges.redis_store import RedisStore
 from gateway.edges.sqlite_store import SqliteStore
 from gateway.edges.stores import AnyStore, open_store
+from gateway.ending import ended
 from gateway.reasons import StoreUnavailable
 from tests.ambient import TestAmbient
 from tests.servers import RedisServer, redis_server
@@ -140,9 +141,8 @@ async def test_whoever_is_cancelled_ends(store: AnyStore) -> None:
         for _ in range(steps):
             await asyncio.sleep(0)
         task.cancel()
-        _, going = await asyncio.wait({task}, timeout=2)
-        for one in going:
-            one.cancel()
+        _, going = await asyncio.wait({task}, timeout=5)
+        await ended(*going)
         assert not going, f"cancelled after {steps} steps, and going on"
 
 

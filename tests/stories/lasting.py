@@ -27,7 +27,8 @@ class Lasting:
 
     def __init__(self, visitor: Visitor, kind: str) -> None:
         self.kind = kind
-        self.data = b""  # the first and the last bytes that came
+        self.status = b""
+        self.data = b""  # the last bytes that came
         self.length = 0
         self.ended_at: float | None = None
         self._hurry = threading.Event()
@@ -51,14 +52,15 @@ class Lasting:
         if kind == "socket":
             self._tls.sendall(_HELLO)
             _until(lambda: _ECHO in self.data)
-        status = self.data.split(b" ", 2)[1]
-        assert status == (b"101" if kind == "socket" else b"200"), self.data
+        assert self.status == (b"101" if kind == "socket" else b"200"), self.data
 
     def _read(self) -> None:
         try:
             while piece := self._tls.recv(1 << 14):
+                if not self.length:
+                    self.status = piece.split(b" ", 2)[1]
                 self.length += len(piece)
-                self.data = self.data[:200] + piece[-200:]
+                self.data = (self.data + piece)[-400:]
                 self._begun.set()
                 if self.kind == "download" and not self._hurry.is_set():
                     time.sleep(0.02)  # somebody with a slow line

@@ -16,7 +16,15 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_help_has_examples() -> None:
     """Each command says what it does, with an example."""
-    for command in ([], ["serve"], ["demo"], ["check"], ["card", "check"], ["assertion", "verify"]):
+    for command in (
+        [],
+        ["serve"],
+        ["demo"],
+        ["check"],
+        ["card", "check"],
+        ["assertion", "verify"],
+        ["assertion", "vectors"],
+    ):
         done = run(*command, "--help")
         assert done.returncode == 0
         assert "Example" in done.stdout

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import time
 import urllib.request
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -26,11 +28,8 @@ LONGEST, LEEWAY = 60, 5  # seconds: the life of an assertion, and the difference
 TYPE = "fr.viatrajectoire.delegation"
 SHARED = ("type", "identifier", "on_behalf_of", "kind", "valid_from", "valid_until")
 MEMBERS = {*SHARED, "actions", "datatypes"}  # another may be a limit that you do not understand
-FRESH, KEPT, PAUSE = (
-    300,
-    3600,
-    60,
-)  # seconds: keys are asked for again, are dropped when nobody answers; between two questions
+# Seconds: after which keys are asked for again, are dropped when nobody answers, and between two questions.
+FRESH, KEPT, PAUSE = 300, 3600, 60
 
 
 class Refused(Exception):
@@ -62,25 +61,39 @@ class KeySet:
     document: dict[str, Any] = field(default_factory=dict)
     known_at: float = float("-inf")
     asked_at: float = float("-inf")
+    turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def key(self, kid: object) -> ec.EllipticCurvePublicKey:
         if not isinstance(kid, str) or not kid:
             raise Refused("no key is named")
-        now = time.monotonic()
-        stale = now - self.known_at > FRESH or self._find(kid) is None
-        if self.url and stale and now - self.asked_at > PAUSE:
-            self.asked_at = now
+        known = self._find(kid) is not None
+        stale = not known or time.monotonic() - self.known_at > FRESH
+        # One asks. Who has a key goes on with it meanwhile, and who has none waits for the answer.
+        if self.url and stale and self.turn.acquire(blocking=not known):
             try:
-                with urllib.request.urlopen(self.url, timeout=5) as answer:
-                    self.document, self.known_at = json.load(answer), now
-            except (OSError, ValueError):
-                if now - self.known_at > KEPT:
-                    self.document = {}
+                self._ask(time.monotonic())
+            finally:
+                self.turn.release()
         found = self._find(kid)
         if found is None:
             raise Refused("the key is not one of the gateway's, or they cannot be had")
-        x, y = (int.from_bytes(_decoded(found[name]), "big") for name in ("x", "y"))
-        return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+        try:
+            x, y = (int.from_bytes(_decoded(found[name]), "big") for name in ("x", "y"))
+            return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+        except (KeyError, AttributeError, ValueError) as error:
+            raise Refused("the key named is none") from error
+
+    def _ask(self, now: float) -> None:
+        if now - self.asked_at <= PAUSE:
+            return
+        self.asked_at = now
+        try:
+            with urllib.request.urlopen(self.url, timeout=5) as answer:
+                found = json.load(answer)
+            self.document, self.known_at = {"keys": [dict(one) for one in found["keys"]]}, now
+        except (OSError, HTTPException, ValueError, KeyError, TypeError):  # no answer, or one that is no key set
+            if now - self.known_at > KEPT:
+                self.document = {}
 
     def _find(self, kid: str) -> dict[str, Any] | None:
         keys = self.document.get("keys", ())

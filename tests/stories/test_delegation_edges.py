@@ -1,0 +1,228 @@
+"""Delegations where they might give way: two at once, somebody else's ids and forms, forged headers, chains, two doctors and
+two tabs. Through the whole demo, with what people see and what the application receives."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+from tests.bearer import Bearer
+from tests.stories.test_delegation_ends import delegation_of, offered
+from tests.stories.test_delegations import (
+    DEEP,
+    PAGE,
+    PASSWORD,
+    acting,
+    doctor,
+    invite,
+    join,
+    secretary,
+    seen,
+    take_up,
+    today,
+)
+from tests.stories.test_switches import attached
+from tests.stories.ways import by_card, card_of, headers_of, registered
+from tests.visitor import Answer, Demo, Visitor
+
+BERNARD, PETIT, GARNIER = "899700100011", "899700100029", "899700100060"
+
+
+@pytest.fixture(scope="module")
+def staffed(world: Demo) -> Demo:
+    """Dr Bernard and Dr Petit have secretary Moreau; Dr Bernard also has Dr Garnier, who has an account."""
+    registered(world, "dr-garnier")
+    giver = doctor(world)
+    invite(giver, "secretary-moreau")
+    join(world, "secretary-moreau")
+    invite(doctor(world, "dr-petit"), "secretary-moreau", rights=["tnd:envoyer"])
+    join(world, "secretary-moreau")
+    colleague(giver, GARNIER, 5)
+    return world
+
+
+def colleague(giver: Visitor, idnat: str, last: int, first: int = 0) -> Answer:
+    """Give a physician all rights for these days from today on."""
+    giver.get(f"{PAGE}/doctors/add?rpps={idnat[1:]}")
+    return giver.submit("/doctors/add", start=today(giver.demo, first), end=today(giver.demo, last))
+
+
+def told(demo: Demo) -> list[dict[str, Any]]:
+    """All delegations with their history, as the nation sees them."""
+    api = Bearer(demo, "national")
+    lines = api.get("delegations?limit=200").json()["delegations"]
+    return [api.get(f"delegations/{one['id']}").json() for one in lines]
+
+
+def live(demo: Demo, doctor: str, delegate: str) -> str:
+    """The id of what this doctor has given to this person and is not over."""
+    found = [one for one in told(demo) if (one["doctor"]["national_id"], one["delegate"]["national_id"]) == (doctor, delegate)]
+    (one,) = [one["id"] for one in found if one["state"] not in ("revoked", "expired")]
+    return str(one)
+
+
+def pressed(visitor: Visitor, path: str, **fields: Any) -> Answer:
+    """A form of this address sent by hand, with this browser's token."""
+    page = visitor.get(PAGE)
+    csrf = next(form.fields["csrf"] for form in page.forms if "csrf" in form.fields)
+    data = urlencode({"csrf": csrf, **fields}, doseq=True).encode()
+    return visitor.go("POST", visitor.demo.about["gateway"] + "/_gateway" + path, data, {})
+
+
+def at_once(*works: Callable[[], Answer]) -> list[Answer]:
+    with ThreadPoolExecutor(len(works)) as pool:
+        return [one.result() for one in [pool.submit(work) for work in works]]
+
+
+# Two at once
+
+
+def test_r124_two_additions_of_the_same_colleague_at_once(staffed: Demo) -> None:
+    """Two browsers of the doctor, eight clicks, days that overlap: one delegation, and the others hear why."""
+    givers = [doctor(staffed, "dr-petit") for _ in range(8)]
+    for number, giver in enumerate(givers):
+        giver.get(f"{PAGE}/doctors/add?rpps={BERNARD[1:]}")
+        assert giver.last.status == 200, number
+
+    def work(giver: Visitor, number: int) -> Callable[[], Answer]:
+        days = {"start": today(staffed, number % 3), "end": today(staffed, 10 + number)}
+        return lambda: giver.submit("/doctors/add", **days)
+
+    answers = at_once(*[work(giver, number) for number, giver in enumerate(givers)])
+    assert sorted(answer.status for answer in answers) == [200, *[422] * 7]
+    assert all("a déjà une délégation" in answer.text for answer in answers if answer.status == 422)
+    found = [one for one in told(staffed) if one["delegate"]["national_id"] == BERNARD]
+    assert [(one["state"] in ("active", "not_started"), one["kind"]) for one in found] == [(True, "colleague")]
+
+
+def test_r125_a_change_and_the_end_at_once(staffed: Demo) -> None:
+    """Whatever comes first, it is over afterwards, and stays so; the change is taken before or not at all."""
+    for _ in range(3):
+        givers = [doctor(staffed, "dr-petit") for _ in range(4)]
+        assert colleague(givers[0], GARNIER, 30).status == 200
+        one = live(staffed, PETIT, GARNIER)
+        for giver in givers[:3]:
+            giver.get(f"{PAGE}/one/{one}")
+        givers[3].get(f"{PAGE}/one/{one}/end")
+
+        def change(giver: Visitor, days: int) -> Callable[[], Answer]:
+            return lambda: giver.submit("/change", end=today(staffed, days))
+
+        changes = [change(giver, 31 + number) for number, giver in enumerate(givers[:3])]
+        *changed, ended = at_once(*changes, lambda: givers[3].submit("/end"))
+        assert ended.status == 200
+        assert {answer.status for answer in changed} <= {200, 409, 422}
+        assert [answer.status for answer in changed].count(200) <= 1  # all had read the same version
+        found = Bearer(staffed, "national").get(f"delegations/{one}").json()
+        assert (found["state"], found["revoked_by"]) == ("revoked", "delegator")
+        assert found["history"][-1]["what"] == "ended"
+
+
+def test_r111_r112_one_link_used_by_two_browsers_at_once(staffed: Demo) -> None:
+    """The invited person twice and somebody else once, at the same instant: the link is used exactly once."""
+    registered_staff = Visitor(staffed, card_of(staffed, "assistant-henry"))
+    assert registered_staff.get(PAGE).status == 200
+    invite(doctor(staffed), "secretary-roche")
+    link = staffed.link("marie-eve.roche@example.test")
+    browsers = [Visitor(staffed, card_of(staffed, "secretary-roche")) for _ in range(2)]
+    for browser in browsers:  # both come as far as the form of the first sign-in; one account is made
+        browser.get(link)
+        browser.submit("/delegations/invitation", way="card")
+    fields = {"password": PASSWORD, "repeat_password": PASSWORD, "profession": "Secrétaire"}
+    for browser in browsers:
+        browser.submit("/register", **fields)
+    answers = at_once(*[lambda one=one: one.submit("/charter", accept="1") for one in browsers])  # type: ignore[misc]
+    assert sum("Agir pour" in answer.text for answer in answers) >= 1, [answer.text for answer in answers]
+    (found,) = [one for one in told(staffed) if one["mail"] == "marie-eve.roche@example.test"]
+    assert [event["what"] for event in found["history"]].count("accepted") == 1
+    assert found["state"] == "active"
+    assert Visitor(staffed, card_of(staffed, "secretary-roche")).get(link).status == 403
+
+
+# Somebody else's
+
+
+def test_r106_s6_every_form_needs_its_own_browser_and_its_own_doctor(staffed: Demo) -> None:
+    """Without a form's token nothing is done, with another's neither; with one's own, somebody else's ids do not exist. Not a
+    row, nor a line of history, nor a context changes."""
+    giver, stranger, staff = doctor(staffed), doctor(staffed, "dr-petit"), secretary(staffed)
+    one = delegation_of(giver)
+    version = 3
+    days = {"start": today(staffed), "end": today(staffed, 60)}
+    person = {"family_name": "Lenoir", "given_name": "Jeanne", "email": "j.lenoir@example.test", "rights": "tnd:creer"}
+    posts: list[tuple[Visitor, str, dict[str, Any]]] = [
+        (giver, "/delegations/assistants/add", {**person, **days}),
+        (giver, "/delegations/doctors/add", {"rpps": "99700100078", **days}),
+        (giver, f"/delegations/one/{one}/change", {"version": version, "rights": "tnd:creer", **days}),
+        *((giver, f"/delegations/one/{one}/{act}", {"version": version}) for act in ("end", "resend", "confirm", "decline")),
+        (staff, f"/delegations/received/{one}/renounce", {}),
+        (staff, "/acting", {"delegation": one}),
+        (staff, "/delegations/invitation", {"token": "A" * 32, "way": "card"}),
+    ]
+    before = told(staffed)
+    other = next(form.fields["csrf"] for form in Visitor(staffed).get("/_gateway/sign-in").forms)
+    for visitor, path, fields in posts:
+        for csrf in (None, other, ""):
+            sent = urlencode({**fields, **({} if csrf is None else {"csrf": csrf})}).encode()
+            answer = visitor.go("POST", staffed.about["gateway"] + "/_gateway" + path, sent, {}, follow=False)
+            assert answer.status == 403, path
+            assert "Ce formulaire n'est plus valable" in answer.text, path
+        evil = {"Origin": "https://evil.test", "Sec-Fetch-Site": "cross-site"}
+        assert visitor.go("POST", staffed.about["gateway"] + "/_gateway" + path, b"", evil).status == 403
+    for _, path, fields in posts[2:7]:
+        assert pressed(stranger, path, **fields).status == 404, path
+        assert pressed(staff, path, **fields).status == 403, path  # gives no rights to anybody
+    assert pressed(stranger, f"/delegations/received/{one}/renounce").status == 404
+    assert pressed(stranger, "/acting", delegation=one).status == 403
+    for page in ("", "/end"):
+        assert stranger.get(f"{PAGE}/one/{one}{page}").status == 404
+    assert stranger.get(f"{PAGE}/received/{one}/renounce").status == 404
+    assert told(staffed) == before
+    assert acting(staff) is acting(stranger) is None
+
+
+def test_r135_what_a_client_says_about_acting_reaches_nobody(staffed: Demo) -> None:
+    """No spelling of the two headers gets through, whether somebody acts or not; the gateway's own stand alone."""
+    staff = secretary(staffed)
+    for expected in (0, 1):
+        if expected:
+            take_up(staff)
+        staffed.console("DELETE", "/requests")
+        status = _forged(staff)
+        assert status == 200
+        (request,) = staffed.requests()
+        text = json.dumps(request)
+        assert "899700000005" not in text
+        assert "dlg_forged" not in text
+        names = [name.lower().replace("_", "-").replace(".", "-") for name, _ in request["headers"]]
+        assert names.count("x-vt-on-behalf-of") == names.count("x-vt-delegation") == expected
+    assert headers_of(request)["x-vt-on-behalf-of"] in (BERNARD, PETIT)
+
+
+def _forged(visitor: Visitor) -> int:
+    demo = visitor.demo
+    port = urlsplit(demo.about["gateway"]).port
+    cookies = "; ".join(f"{name}={value}" for (_, name), value in visitor.cookies.items())
+    said = "X-VT-On-Behalf-Of", "x_vt_on_behalf_of", "X.VT.On.Behalf.Of", "X-Vt_On-Behalf-OF", "HTTP_X_VT_ON_BEHALF_OF"
+    lines = [f"{name}: 899700000005" for name in said]
+    lines += [f"{name}: id=dlg_forged" for name in ("X-VT-Delegation", "x_vt_delegation", "X-VT_DELEGATION", "x.vt.delegation")]
+    raw = (
+        f"POST {DEEP} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close, X-VT-On-Behalf-Of, X-VT-Delegation\r\n"
+        f"Cookie: {cookies}\r\nTransfer-Encoding: chunked\r\nTrailer: X-VT-On-Behalf-Of\r\n" + "\r\n".join(lines)
+        + "\r\n\r\n1\r\na\r\n0\r\nX-VT-On-Behalf-Of: 899700000005\r\nX-VT-Delegation: id=dlg_forged\r\n\r\n"
+    )  # fmt: skip
+    context = ssl.create_default_context(cafile=str(demo.folder / demo.about["ca"]))
+    with socket.create_connection(("127.0.0.1", port), 10) as plain:
+        with context.wrap_socket(plain, server_hostname="localhost") as tls:
+            tls.sendall(raw.encode())
+            data = b""
+            while piece := tls.recv(65536):
+                data += piece
+    return int(data.split(b" ", 2)[1])
