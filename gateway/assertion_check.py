@@ -194,9 +194,9 @@ def _delegation(claims: Mapping[str, Any], now: datetime) -> DelegationSaid | No
     if first["kind"] not in _KINDS:
         raise Unbelievable("a kind of delegation that is not known")
     begins, until = _instant(first["valid_from"]), _instant(first["valid_until"])
-    if now < begins - timedelta(seconds=LEEWAY):
+    if now + timedelta(seconds=LEEWAY) < begins:
         raise Unbelievable("the delegation has not begun")
-    if now >= until + timedelta(seconds=1 + LEEWAY):  # the last second is part of it
+    if now - timedelta(seconds=1 + LEEWAY) >= until:  # the last second is part of it
         raise Unbelievable("the delegation is over")
     return DelegationSaid(first["identifier"], first["on_behalf_of"], first["kind"], frozenset(rights), until)
 
@@ -211,8 +211,8 @@ def _words(one: Mapping[str, Any], name: str) -> Sequence[str]:
 def _instant(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
-    except ValueError as error:
+        if found.tzinfo is None:
+            raise Unbelievable("a date without its zone")
+        return found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise Unbelievable("a date that cannot be read") from error
-    if found.tzinfo is None:
-        raise Unbelievable("a date without its zone")
-    return found.astimezone(UTC)

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.assertion_check import Unbelievable, conclude
 from gateway.assertion_tests import TrialKeys, document
+from gateway.assertion_tests.press import Press
 
 VECTORS = json.loads((Path(__file__).parents[1] / "examples/backends/vectors.json").read_text("utf-8"))
 NOW = datetime.fromtimestamp(VECTORS["now"], UTC)
@@ -69,6 +70,21 @@ def test_the_committed_vectors_are_those_made_today() -> None:
     assert make_vectors.vectors() == VECTORS
     names = [one["name"] for one in (*VECTORS["good"], *VECTORS["bad"])]
     assert len(names) == len(set(names)) > 100
+
+
+@pytest.mark.parametrize(("until", "year"), [("9999-12-31T23:59:59Z", 9999), ("9999-12-31T23:59:59-12:00", None)])
+def test_the_last_day_of_all_is_judged_like_another(until: str, year: int | None) -> None:
+    """A date at the edge of what a calendar holds is read, and one beyond it refused: neither is a fault of the reader."""
+    keys = TrialKeys(b"x" * 32)
+    press = Press(keys, "i", "a", NOW, "c")
+    token = press.token(press.claims(authorization_details=press.delegation(valid_until=until)))
+    if year is None:
+        with pytest.raises(Unbelievable, match="date"):
+            conclude(token, keys.jwks, "i", "a", NOW)
+    else:
+        said = conclude(token, keys.jwks, "i", "a", NOW).delegation
+        assert said is not None
+        assert said.until.year == year
 
 
 def test_keys_need_chance_and_documents_differ_by_it() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from gateway.accounts.delegation import Delegation, Kind
@@ -82,13 +82,14 @@ class Delegations:
     ) -> Delegation:
         """New values for these fields of ``Delegation`` (``rights`` as text: ``"a:b c:d"``), and why."""
         values = {_COLUMNS.get(name, name): value for name, value in fields.items()}
+        at = await self._after_the_last(delegation.id, now)
         changes: list[Change] = [
             Update(
                 "delegations",
                 {**values, "updated_at": now, "version": delegation.version + 1},
                 {"id": delegation.id, "version": delegation.version},
             ),
-            self._happening(delegation.id, now, what, author, detail),
+            self._happening(delegation.id, at, what, author, detail),
         ]
         await self._records.write(*changes)
         known = {name: value for name, value in fields.items() if name != "rights"}
@@ -139,6 +140,13 @@ class Delegations:
         """The use that this session of the access journal is (R149)."""
         rows = await self._records.find("delegation_uses", {"session": session}, limit=1)
         return use_of(rows[0]) if rows else None
+
+    async def _after_the_last(self, delegation_id: str, now: datetime) -> datetime:
+        """The instant of a new line of history: after those before it. Of two acts at once the one that came first may be
+        written last, and was judged on what the other wrote. Whether nothing came between is for the version to say."""
+        rows = await self._records.find("delegation_history", {"delegation_id": delegation_id}, order=("-at",), limit=1)
+        last = cast(datetime, rows[0]["at"]) if rows else now
+        return now if now >= last else last + timedelta(microseconds=1)
 
     def _happening(self, delegation_id: str, at: datetime, what: str, author: str, detail: Mapping[str, str]) -> Insert:
         row: dict[str, Value] = {

@@ -1,6 +1,6 @@
 """« Test yourself »: assertions that a backend must believe, and such that it must refuse, as JSON (``assertion.tests``).
 
-Off unless a deployment asks for it. The keys are made at the start of each process for this alone, and the issuer is the
+Off unless a deployment asks for it. The keys come from the gateway's secret and serve for this alone, and the issuer is the
 address of this page: an application that is set up for the gateway itself believes none of them.
 """
 

@@ -124,8 +124,10 @@ class JoiningPages:
             return go(f"{self._house.prefix}/sign-in?space={space}&return={quote(self._house.prefix + then)}")
         if marker is None:
             return self._unknown(visit)
-        # Only what was proved since this browser said that it accepts: a session of before is no card (R112).
-        since = tuple(proof for proof in visit.session.proofs if proof.at >= marker.at)
+        # Only what was proved since this browser said that it accepts: a session of before is no card (R112). Pro Santé
+        # Connect says the second of a proof, and no more.
+        accepted = marker.at.replace(microsecond=0)
+        since = tuple(proof for proof in visit.session.proofs if proof.at >= accepted)
         if not since:
             return self._card_first(visit, marker)
         by = By(visit.account, replace(visit.session, proofs=since), visit.client, visit.request_id)

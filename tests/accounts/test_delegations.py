@@ -138,6 +138,20 @@ async def test_r126_history_is_kept_in_order(delegations: Delegations) -> None:
     assert await delegations.history("dlg_2") == ()
 
 
+async def test_r126_what_came_first_and_is_written_last_stands_last(delegations: Delegations) -> None:
+    """A doctor's « Mettre fin » that a change overtook: nothing seems to have been changed after its end."""
+    await delegations.add(INVITED, "acc_doctor", {})
+    changed = await delegations.change(INVITED, START + DAY, "changed", "acc_doctor", {}, ends=START + 20 * DAY)
+    early = START + DAY - timedelta(milliseconds=4)
+    ended = await delegations.change(changed, early, "ended", "acc_doctor", {}, revoked_at=early)
+    assert ended.revoked_at == early
+    assert [(one.what, one.at) for one in await delegations.history("dlg_1")] == [
+        ("given", START),
+        ("changed", START + DAY),
+        ("ended", START + DAY + timedelta(microseconds=1)),
+    ]
+
+
 async def test_r149_use_begins_and_ends_by_session(delegations: Delegations) -> None:
     """Each with its means, the newest first; a second end changes nothing, and another session's stays open."""
     await delegations.add(INVITED, "acc_doctor", {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -65,3 +67,13 @@ async def _write(kept: Delegations, now: datetime) -> None:
     await kept.change(shared, now, "changed", giver, detail)
     await kept.began(SHARED, colleague, "0123456789ab", "psc-ecps", now - timedelta(hours=5))
     await kept.ended("0123456789ab", now - timedelta(hours=3))
+
+
+def forget_given(demo: Demo, key: str) -> None:
+    """This doctor has never given anything: the same person can be invited anew, and their pages are as before."""
+    giver = (f"acc_{key}",)
+    given = "(SELECT id FROM delegations WHERE delegator_id = ?)"
+    with closing(sqlite3.connect(demo.folder / "state" / "records.db", timeout=10)) as records, records:
+        records.execute(f"DELETE FROM delegation_uses WHERE delegation_id IN {given}", giver)  # noqa: S608
+        records.execute(f"DELETE FROM delegation_history WHERE delegation_id IN {given}", giver)  # noqa: S608
+        records.execute("DELETE FROM delegations WHERE delegator_id = ?", giver)

@@ -16,7 +16,8 @@ from playwright.async_api import Request
 
 from tests.browser import DESK, NARROW, PHONE, SHOTS, Person, Way, wants_new
 from tests.chromium.conftest import Meet, forget_account
-from tests.chromium.handed import COLLEAGUE, DOCTOR, PENDING, SHARED, hand_out
+from tests.chromium.handed import COLLEAGUE, DOCTOR, PENDING, SHARED, forget_given, hand_out
+from tests.stories.test_delegations import PASSWORD, doctor, invite
 from tests.visitor import Demo
 
 _P = "/_gateway"
@@ -247,6 +248,42 @@ async def _acting(me: Person) -> None:
     await me.open(f"{_P}/delegations")
 
 
+async def _joining(me: Person) -> None:
+    """The mailed link, opened by a secretary who has never been here."""
+    forget_account(me.demo, "secretary-roche")
+    forget_given(me.demo, "dr-rousseau")
+    invite(doctor(me.demo, "dr-rousseau"), "secretary-roche")
+    await me.open(await me.link_from_mailbox("secretary-roche"))
+
+
+async def _staff_register(me: Person) -> None:
+    await _joining(me)
+    me.reader.insert_card_of("secretary-roche")
+    await me.press("Accepter avec ma carte")
+
+
+async def _joined(me: Person) -> None:
+    await _staff_register(me)
+    await me.page.get_by_label("Profession *").select_option(label="Secrétaire médicale")
+    await me.fill("Mot de passe", PASSWORD)
+    await me.fill("Répéter le mot de passe", PASSWORD)
+    await me.press("Créer mon compte")
+    await me.tick("J'ai lu et accepte les conditions ci-dessus")
+    await me.press("Valider")
+
+
+async def _acting_ended(me: Person) -> None:
+    """The doctor has ended what the secretary was acting under."""
+    await _joined(me)
+    await me.press("Agir pour Dr NADIA ROUSSEAU")
+    giver = doctor(me.demo, "dr-rousseau")
+    giver.click("Marie-Ève Roche")
+    giver.click("Mettre fin à cette délégation")
+    giver.submit("/end")
+    await me.open(_DEEP)
+    await me.stands_under("Vous n'agissez plus au nom d'un médecin")
+
+
 SIGHTS = (
     Sight("sign-in-professionnel", "Connexion, espace professionnel", at(f"{_P}/sign-in?space=professionnel")),
     Sight("sign-in-liberal", "Connexion, espace médecin libéral", at(f"{_P}/sign-in?space=liberal")),
@@ -290,6 +327,10 @@ SIGHTS = (
     Sight("delegation-assistant-faults", "Ajouter une délégation à un assistant, à corriger", _assistant_faults),
     Sight("delegation-doctor", "Ajouter une délégation à un médecin : annuaire", handed("/doctors/add?name=garnier")),
     Sight("delegation-doctor-period", "Ajouter une délégation à un médecin : période", _colleague_period),
+    Sight("joining", "Invitation d'un médecin", _joining),
+    Sight("joining-register", "Invitation d'un médecin : vos informations personnelles", _staff_register),
+    Sight("joined", "Invitation acceptée", _joined),
+    Sight("acting-ended", "Vous n'agissez plus au nom d'un médecin", _acting_ended),
     Sight("step-up", "Confirmez que c'est bien vous", unproved("/step-up?then=/account/mail")),
     Sight("someone-else", "Une autre session est ouverte", _someone_else),
     Sight("cookies-refused", "Votre navigateur n'a pas gardé le cookie de connexion", _cookies_refused),

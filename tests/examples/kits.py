@@ -62,18 +62,20 @@ class Ready:
     test: list[str]
     serve: list[str]
 
-    def judge(self, source: object, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """The self-test on this document."""
-        line = [*self.test[:1], *options, *self.test[1:], str(source)]
+    def judge(
+        self, source: object, *options: str, then: tuple[str, ...] = (), **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """The self-test on this document; ``options`` are the program's, ``then`` are the self-test's own."""
+        line = [*self.test[:1], *options, *self.test[1:], str(source), *then]
         return subprocess.run(
             line, cwd=self.kit.folder, capture_output=True, text=True, timeout=100, env={**os.environ, **environment}
         )
 
     @contextmanager
-    def serving(self, jwks: str) -> Iterator[int]:
+    def serving(self, jwks: str, *, issuer: str = ISSUER, audience: str = AUDIENCE) -> Iterator[int]:
         """The example server with this key set; its port."""
         port = free_port()
-        settings = {"VT_JWKS": jwks, "VT_ISSUER": ISSUER, "VT_AUDIENCE": AUDIENCE}
+        settings = {"VT_JWKS": jwks, "VT_ISSUER": issuer, "VT_AUDIENCE": audience}
         line = [word.replace("PORT", str(port)) for word in self.serve]
         with TemporaryDirectory() as folder:  # PHP keeps the keys in a file
             settings["VT_JWKS_CACHE"] = f"{folder}/jwks.json"

@@ -84,7 +84,8 @@ class Reader:
     async def complete(self, attempt: Attempt, reply: Reply, now: datetime) -> Proof | Rejected:
         if self.holder is None:
             return Rejected(Reason.CARD_ABSENT, over=False)
-        return Proof(self.holder, self.method, Assurance.SUBSTANTIAL, now)
+        at = now.replace(microsecond=0) if self.name == "psc" else now  # it says the second (``auth_time``)
+        return Proof(self.holder, self.method, Assurance.SUBSTANTIAL, at)
 
 
 @dataclass

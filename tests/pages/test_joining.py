@@ -208,9 +208,11 @@ async def test_r109_before_the_first_day_it_is_accepted_and_not_begun(place: Sta
 
 
 async def test_r112_ecps_where_the_region_adds_it(tmp_path: Path) -> None:
+    """Also at once: Pro Santé Connect says only in which second somebody proved who they are."""
     rules = DelegationRules(finalise_with=frozenset({"ecps"}))
     async with staffed(tmp_path, rules=rules) as place:
         await place.invite()
+        place.world.ambient.advance(0.4)
         place.psc.holder = MOREAU
         me = Browser(place)
         await me.accept(way="psc")

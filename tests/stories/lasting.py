@@ -1,5 +1,5 @@
 """Requests that last: a WebSocket, a stream of events, a long download, an answer that is waited for. Each has a connection
-of its own, read by a thread, so that a story sees when the gateway ends it."""
+of its own, read by a thread, so that a story sees when the gateway ends it. And a connection that many requests share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from http.client import HTTPSConnection
 from urllib.parse import urlsplit
 
 from tests.visitor import Visitor
@@ -15,7 +16,8 @@ from tests.visitor import Visitor
 KINDS = ("socket", "events", "download", "answer")
 _TARGETS = {"socket": "/ws", "events": "/sse", "download": f"/bytes/{1 << 34}", "answer": "/slow/60"}
 _UPGRADE = (
-    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n"
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n"
 )
 _HELLO = b"\x81\x82\x00\x00\x00\x00ok"  # a masked text frame; the mask is zero
 _ECHO = b"\x81\x02ok"
@@ -84,6 +86,27 @@ class Lasting:
 
     def close(self) -> None:
         self._tls.close()
+
+
+class Line:
+    """One connection kept open, as browsers do: what is remembered of it is remembered across midnight."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        address = urlsplit(visitor.demo.about["gateway"])
+        context = ssl.create_default_context(cafile=str(visitor.demo.folder / visitor.demo.about["ca"]))
+        self._connection = HTTPSConnection("localhost", address.port, context=context, timeout=10)
+        self._cookies = "; ".join(f"{name}={value}" for (_, name), value in visitor.cookies.items())
+
+    def ask(self, target: str, method: str = "GET", body: bytes | None = None) -> int:
+        """The status of the answer."""
+        head = {"Cookie": self._cookies, "Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
+        self._connection.request(method, target, body, head)
+        with self._connection.getresponse() as answer:
+            answer.read()
+            return answer.status
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 def _until(look: Callable[[], bool], seconds: float = 10) -> None:

@@ -4,24 +4,21 @@ which clocks change, links that expire, reminders, and doctors who have been awa
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
-from datetime import time as hour
-from http.client import HTTPSConnection
-from urllib.parse import urlencode, urlsplit
+from datetime import date, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from tests.stories.clock import DAY, MARGIN, Clock, midnight, nights
 from tests.stories.conftest import running
-from tests.stories.lasting import KINDS, Lasting
+from tests.stories.lasting import KINDS, Lasting, Line
 from tests.stories.test_delegation_ends import delegation_of, offered
 from tests.stories.test_delegations import (
     DEEP,
     PAGE,
-    PARIS,
     PASSWORD,
     SCRIPT,
     acting,
@@ -35,30 +32,6 @@ from tests.stories.test_switches import soon
 from tests.stories.ways import by_card, headers_of
 from tests.visitor import Answer, Demo, Visitor
 
-DAY = timedelta(days=1)
-MARGIN = timedelta(milliseconds=150)  # of our reading of the demo's clock
-
-
-class Clock:
-    """The demo's clock, read without asking."""
-
-    def __init__(self, demo: Demo) -> None:
-        self._demo = demo
-        self._offset = self._read()
-
-    def _read(self) -> timedelta:
-        return datetime.fromisoformat(self._demo.console("GET", "/clock")["now"]) - datetime.now(UTC)
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self._offset
-
-    def go(self, instant: datetime) -> None:
-        """Only ever forward."""
-        step = (instant - self.now()).total_seconds()
-        assert step > 0
-        self._demo.advance(step)
-        self._offset = self._read()
-
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
@@ -70,11 +43,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 @pytest.fixture
 def clock(demo: Demo) -> Clock:
     return Clock(demo)
-
-
-def midnight(day: date) -> datetime:
-    """00:00 of this day in Paris."""
-    return datetime.combine(day, hour(), PARIS).astimezone(UTC)
 
 
 def give(giver: Visitor, key: str, first: date, last: date) -> Answer:
@@ -91,41 +59,10 @@ def secretary(demo: Demo) -> Visitor:
     return by_card(demo, "secretary-moreau", "professionnel", PAGE)
 
 
-class Line:
-    """One connection kept open, as browsers do: what is remembered of it is remembered across midnight."""
-
-    def __init__(self, visitor: Visitor) -> None:
-        address = urlsplit(visitor.demo.about["gateway"])
-        context = ssl.create_default_context(cafile=str(visitor.demo.folder / visitor.demo.about["ca"]))
-        self._connection = HTTPSConnection("localhost", address.port, context=context, timeout=10)
-        self._cookies = "; ".join(f"{name}={value}" for (_, name), value in visitor.cookies.items())
-
-    def ask(self, method: str = "GET", body: bytes | None = None) -> int:
-        head = {"Cookie": self._cookies, "Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
-        self._connection.request(method, DEEP, body, head)
-        with self._connection.getresponse() as answer:
-            answer.read()
-            return answer.status
-
-    def close(self) -> None:
-        self._connection.close()
-
-
-def nights(now: datetime) -> Iterator[date]:
-    """Tomorrow, and the next two days that have 23 or 25 hours."""
-    day = now.astimezone(PARIS).date() + DAY
-    yield day
-    for _ in range(2):
-        day += DAY
-        while midnight(day + DAY) - midnight(day) == DAY:
-            day += DAY
-        yield day
-
-
 def test_r109_from_the_first_instant_to_the_last_second_also_when_clocks_change(demo: Demo, clock: Clock) -> None:
     """Delegations of one day each: tomorrow, and the days with 23 and 25 hours. « Agir pour » is refused before 00:00 in
     Paris and accepted from then on; a request is forwarded until 23:59:59 and not at 00:00, over the same connection."""
-    days = list(nights(clock.now()))
+    days = list(nights(clock.today()))
     assert sorted((midnight(day + DAY) - midnight(day)) // timedelta(hours=1) for day in days) == [23, 24, 25]
     given = []
     for day in days:
@@ -174,13 +111,13 @@ def _ends(staff: Visitor, clock: Clock, end: datetime) -> None:
     line, in_the_last_second = Line(staff), 0
     while True:
         asked = clock.now()
-        if line.ask() != 200:
+        if line.ask(DEEP) != 200:
             assert clock.now() >= end - MARGIN, "it ends too early"
             break
         assert asked < end + MARGIN, "it ends too late"
         in_the_last_second += end - timedelta(seconds=1) <= asked < end
     assert in_the_last_second > 0
-    assert line.ask("POST", b"x=1") == 403  # started after the end: never the doctor's, never the secretary's own
+    assert line.ask(DEEP, "POST", b"x=1") == 403  # started after the end: never the doctor's, never the secretary's own
     line.close()
     reached = [one for one in demo.requests() if one["target"] == DEEP]
     assert len({headers_of(one)["x-vt-delegation"] for one in reached}) == 1
@@ -199,7 +136,7 @@ def _ends(staff: Visitor, clock: Clock, end: datetime) -> None:
 
 def test_r127_what_is_open_when_the_last_day_is_over(demo: Demo, clock: Clock) -> None:
     """It is cut at midnight, without anybody's doing."""
-    day = clock.now().astimezone(PARIS).date() + DAY
+    day = clock.today() + DAY
     clock.go(midnight(day) + timedelta(hours=22))
     giver = doctor(demo)
     give(giver, "secretary-moreau", day, day)
@@ -245,10 +182,10 @@ def test_r111_a_link_is_good_for_fourteen_days_and_can_be_sent_again(demo: Demo,
 
 def test_r133_one_reminder_fifteen_days_and_one_three_days_before_the_end(demo: Demo, clock: Clock) -> None:
     """To the doctor, with the last day and neither rights nor numbers; nobody is reminded again."""
-    last = clock.now().astimezone(PARIS).date() + 40 * DAY
+    last = clock.today() + 40 * DAY
     end = midnight(last + DAY)
     giver = doctor(demo, "dr-petit")
-    give(giver, "secretary-moreau", clock.now().astimezone(PARIS).date(), last)
+    give(giver, "secretary-moreau", clock.today(), last)
     join(demo, "secretary-moreau")
     demo.console("DELETE", "/mails")
     for before, expected in ((16, 0), (15, 1), (14, 1), (3, 2), (1, 2)):
@@ -283,7 +220,7 @@ def _reminders_looked_at(demo: Demo) -> None:
 def test_r131_r132_a_year_later(demo: Demo, clock: Clock) -> None:
     """At the instant at which a doctor's account falls asleep the delegation stops, with what is open under it, until the
     doctor is back; a delegate who was away opens nothing by password and code, and acts again once back by card."""
-    day = clock.now().astimezone(PARIS).date()
+    day = clock.today()
     awake, asleep = doctor(demo), doctor(demo, "dr-petit")
     give(awake, "assistant-henry", day, day + 400 * DAY)
     give(asleep, "secretary-roche", day, day + 400 * DAY)

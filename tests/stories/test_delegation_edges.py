@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -24,15 +25,15 @@ from tests.stories.test_delegations import (
     invite,
     join,
     secretary,
-    seen,
     take_up,
     today,
 )
-from tests.stories.test_switches import attached
 from tests.stories.ways import by_card, card_of, headers_of, registered
 from tests.visitor import Answer, Demo, Visitor
 
 BERNARD, PETIT, GARNIER = "899700100011", "899700100029", "899700100060"
+SECRETARY = "3690780028/000000042"
+ROCHE = "marie-eve.roche@example.test"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,11 @@ def told(demo: Demo) -> list[dict[str, Any]]:
 
 def live(demo: Demo, doctor: str, delegate: str) -> str:
     """The id of what this doctor has given to this person and is not over."""
-    found = [one for one in told(demo) if (one["doctor"]["national_id"], one["delegate"]["national_id"]) == (doctor, delegate)]
+    found = [
+        one
+        for one in told(demo)
+        if (one["doctor"]["national_id"], one["delegate"]["national_id"]) == (doctor, delegate)
+    ]
     (one,) = [one["id"] for one in found if one["state"] not in ("revoked", "expired")]
     return str(one)
 
@@ -91,11 +96,11 @@ def test_r124_two_additions_of_the_same_colleague_at_once(staffed: Demo) -> None
         giver.get(f"{PAGE}/doctors/add?rpps={BERNARD[1:]}")
         assert giver.last.status == 200, number
 
-    def work(giver: Visitor, number: int) -> Callable[[], Answer]:
-        days = {"start": today(staffed, number % 3), "end": today(staffed, 10 + number)}
-        return lambda: giver.submit("/doctors/add", **days)
-
-    answers = at_once(*[work(giver, number) for number, giver in enumerate(givers)])
+    starts = [today(staffed, number % 3) for number in range(8)]
+    ends = [today(staffed, 10 + number) for number in range(8)]
+    answers = at_once(
+        *(partial(givers[n].submit, "/doctors/add", start=starts[n], end=ends[n]) for n in range(len(givers)))
+    )
     assert sorted(answer.status for answer in answers) == [200, *[422] * 7]
     assert all("a déjà une délégation" in answer.text for answer in answers if answer.status == 422)
     found = [one for one in told(staffed) if one["delegate"]["national_id"] == BERNARD]
@@ -112,11 +117,10 @@ def test_r125_a_change_and_the_end_at_once(staffed: Demo) -> None:
             giver.get(f"{PAGE}/one/{one}")
         givers[3].get(f"{PAGE}/one/{one}/end")
 
-        def change(giver: Visitor, days: int) -> Callable[[], Answer]:
-            return lambda: giver.submit("/change", end=today(staffed, days))
-
-        changes = [change(giver, 31 + number) for number, giver in enumerate(givers[:3])]
-        *changed, ended = at_once(*changes, lambda: givers[3].submit("/end"))
+        changes = [
+            partial(giver.submit, "/change", end=today(staffed, 31 + number)) for number, giver in enumerate(givers[:3])
+        ]
+        *changed, ended = at_once(*changes, partial(givers[3].submit, "/end"))
         assert ended.status == 200
         assert {answer.status for answer in changed} <= {200, 409, 422}
         assert [answer.status for answer in changed].count(200) <= 1  # all had read the same version
@@ -126,24 +130,49 @@ def test_r125_a_change_and_the_end_at_once(staffed: Demo) -> None:
 
 
 def test_r111_r112_one_link_used_by_two_browsers_at_once(staffed: Demo) -> None:
-    """The invited person twice and somebody else once, at the same instant: the link is used exactly once."""
-    registered_staff = Visitor(staffed, card_of(staffed, "assistant-henry"))
-    assert registered_staff.get(PAGE).status == 200
+    """The invited person in two browsers, each at the end of the first sign-in: one account, one acceptance."""
     invite(doctor(staffed), "secretary-roche")
-    link = staffed.link("marie-eve.roche@example.test")
+    link = staffed.link(ROCHE)
     browsers = [Visitor(staffed, card_of(staffed, "secretary-roche")) for _ in range(2)]
-    for browser in browsers:  # both come as far as the form of the first sign-in; one account is made
+    for browser in browsers:
         browser.get(link)
         browser.submit("/delegations/invitation", way="card")
-    fields = {"password": PASSWORD, "repeat_password": PASSWORD, "profession": "Secrétaire"}
-    for browser in browsers:
-        browser.submit("/register", **fields)
-    answers = at_once(*[lambda one=one: one.submit("/charter", accept="1") for one in browsers])  # type: ignore[misc]
-    assert sum("Agir pour" in answer.text for answer in answers) >= 1, [answer.text for answer in answers]
-    (found,) = [one for one in told(staffed) if one["mail"] == "marie-eve.roche@example.test"]
-    assert [event["what"] for event in found["history"]].count("accepted") == 1
-    assert found["state"] == "active"
+        browser.submit("/register", password=PASSWORD, repeat_password=PASSWORD, profession="Secrétaire")
+    answers = at_once(*(partial(one.submit, "/charter", accept="1") for one in browsers))
+    assert any("Vous pouvez agir pour" in answer.text for answer in answers), [answer.text for answer in answers]
+    (found,) = [one for one in told(staffed) if one["mail"] == ROCHE]
+    assert (found["state"], [event["what"] for event in found["history"]]) == ("active", ["given", "accepted"])
     assert Visitor(staffed, card_of(staffed, "secretary-roche")).get(link).status == 403
+
+
+def test_r112_the_right_card_and_a_wrong_one_at_once(staffed: Demo) -> None:
+    """Two people with accounts and one link: one of them has used it, the other hears that it is used, and only the name that
+    was invited can have gained anything."""
+    henry = by_card(staffed, "assistant-henry", "professionnel", PAGE)
+    henry.submit("/register", email="tom.henry@example.test", password=PASSWORD, repeat_password=PASSWORD)
+    henry.submit("/charter", accept="1")
+    for turn in range(3):
+        giver = doctor(staffed, "dr-petit")
+        staffed.console("DELETE", "/mails")
+        invite(giver, "secretary-roche", days=turn)
+        link = staffed.link(ROCHE)
+        people = [Visitor(staffed, card_of(staffed, key)) for key in ("secretary-roche", "assistant-henry")]
+        for one in people:
+            one.get(link)
+        right, wrong = at_once(*(partial(one.submit, "/delegations/invitation", way="card") for one in people))
+        found = next(one for one in told(staffed) if one["mail"] == ROCHE and one["state"] != "revoked")
+        (used,) = [event["what"] for event in found["history"][1:]]
+        assert (found["state"], used) in (("active", "accepted"), ("pending_confirmation", "proposed"))
+        lost = wrong if used == "accepted" else right
+        assert "Cette invitation n'est plus valable" in lost.text
+        assert ("Vous pouvez agir pour" in right.text, "confirm" in wrong.text) == (
+            used == "accepted",
+            used == "proposed",
+        )
+        assert found["id"] not in offered(people[1])
+        assert (found["id"] in offered(people[0])) == (used == "accepted")
+        giver.get(f"{PAGE}/one/{found['id']}/end")
+        giver.submit("/end")
 
 
 # Somebody else's
@@ -161,7 +190,10 @@ def test_r106_s6_every_form_needs_its_own_browser_and_its_own_doctor(staffed: De
         (giver, "/delegations/assistants/add", {**person, **days}),
         (giver, "/delegations/doctors/add", {"rpps": "99700100078", **days}),
         (giver, f"/delegations/one/{one}/change", {"version": version, "rights": "tnd:creer", **days}),
-        *((giver, f"/delegations/one/{one}/{act}", {"version": version}) for act in ("end", "resend", "confirm", "decline")),
+        *(
+            (giver, f"/delegations/one/{one}/{act}", {"version": version})
+            for act in ("end", "resend", "confirm", "decline")
+        ),
         (staff, f"/delegations/received/{one}/renounce", {}),
         (staff, "/acting", {"delegation": one}),
         (staff, "/delegations/invitation", {"token": "A" * 32, "way": "card"}),
@@ -212,17 +244,48 @@ def _forged(visitor: Visitor) -> int:
     cookies = "; ".join(f"{name}={value}" for (_, name), value in visitor.cookies.items())
     said = "X-VT-On-Behalf-Of", "x_vt_on_behalf_of", "X.VT.On.Behalf.Of", "X-Vt_On-Behalf-OF", "HTTP_X_VT_ON_BEHALF_OF"
     lines = [f"{name}: 899700000005" for name in said]
-    lines += [f"{name}: id=dlg_forged" for name in ("X-VT-Delegation", "x_vt_delegation", "X-VT_DELEGATION", "x.vt.delegation")]
+    lines += [
+        f"{name}: id=dlg_forged"
+        for name in ("X-VT-Delegation", "x_vt_delegation", "X-VT_DELEGATION", "x.vt.delegation")
+    ]
     raw = (
         f"POST {DEEP} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close, X-VT-On-Behalf-Of, X-VT-Delegation\r\n"
         f"Cookie: {cookies}\r\nTransfer-Encoding: chunked\r\nTrailer: X-VT-On-Behalf-Of\r\n" + "\r\n".join(lines)
         + "\r\n\r\n1\r\na\r\n0\r\nX-VT-On-Behalf-Of: 899700000005\r\nX-VT-Delegation: id=dlg_forged\r\n\r\n"
     )  # fmt: skip
     context = ssl.create_default_context(cafile=str(demo.folder / demo.about["ca"]))
-    with socket.create_connection(("127.0.0.1", port), 10) as plain:
-        with context.wrap_socket(plain, server_hostname="localhost") as tls:
-            tls.sendall(raw.encode())
-            data = b""
-            while piece := tls.recv(65536):
-                data += piece
+    with (
+        socket.create_connection(("127.0.0.1", port), 10) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as tls,
+    ):
+        tls.sendall(raw.encode())
+        data = b""
+        while piece := tls.recv(65536):
+            data += piece
     return int(data.split(b" ", 2)[1])
+
+
+def test_forward_auth_says_for_whom(staffed: Demo) -> None:
+    """A front proxy that asks gets the delegation's headers of who acts, none of who does not, and a no when it is over."""
+    staff = secretary(staffed)
+    asked = {"X-Forwarded-Method": "GET", "X-Forwarded-Host": "localhost", "X-Forwarded-Uri": DEEP}
+
+    def auth() -> Answer:
+        cookies = "; ".join(f"{name}={value}" for (_, name), value in staff.cookies.items())
+        address = staffed.about["gateway_plain"] + "/_gateway/auth"
+        return Visitor(staffed).raw("GET", address, None, {**asked, "Cookie": cookies})
+
+    alone = auth()
+    assert (alone.status, alone.header("X-VT-On-Behalf-Of"), alone.header("X-VT-Delegation")) == (200, None, None)
+    one = live(staffed, PETIT, SECRETARY)
+    offered(staff)[one]()
+    with_it = auth()
+    assert (with_it.status, with_it.header("X-VT-On-Behalf-Of")) == (200, PETIT)
+    assert (with_it.header("X-VT-Delegation") or "").startswith(f"id={one};rights=tnd:envoyer;until=")
+    assert with_it.header("X-VT-IdNat-PS") == SECRETARY
+    giver = doctor(staffed, "dr-petit")
+    giver.get(f"{PAGE}/one/{one}/end")
+    giver.submit("/end")
+    over = auth()
+    assert over.status in (302, 303, 401, 403)
+    assert (over.header("X-VT-On-Behalf-Of"), over.header("X-VT-RPPS"), over.header("X-VT-Assertion")) == (None,) * 3

@@ -88,7 +88,9 @@ def by_suspension(demo: Demo, giver: Visitor, one: str) -> None:
 def by_suspension_from_the_shell(demo: Demo, giver: Visitor, one: str) -> None:
     line = [sys.executable, "-W", "ignore", "-m", "gateway", "user", "suspend", "--config"]
     done = subprocess.run(
-        [*line, str(demo.folder / "gateway.toml"), "899700100011", "--reason", "essai"], capture_output=True, check=False
+        [*line, str(demo.folder / "gateway.toml"), "899700100011", "--reason", "essai"],
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
@@ -157,7 +159,7 @@ def test_r125_r127_r131_what_is_open_is_cut_and_the_own_session_goes_on(
 
 def test_r129_what_was_opened_for_one_doctor_ends_with_another_choice(demo: Demo) -> None:
     """Leaving the context cuts what was opened in it: nothing goes on in the name of a doctor whom no page shows."""
-    staff, one = working(demo, doctor(demo))
+    staff, _ = working(demo, doctor(demo))
     lasting = [Lasting(staff, kind) for kind in ("socket", "events")]
     staff.get(PAGE)
     staff.submit("/acting", delegation="")
@@ -196,5 +198,3 @@ def test_r125_rights_change_with_the_next_request(demo: Demo) -> None:
         assert status == 200
         assert f"rights={','.join(rights)};" in told["x-vt-delegation"]
         assert acting(staff)["rights"] == rights  # type: ignore[index]
-
-

@@ -29,7 +29,7 @@ for (const one of document.good) {
       identifier: given.identifier,
       on_behalf_of: given.onBehalfOf,
       kind: given.kind,
-      rights: given.rights.toSorted((a, b) => (a.join(' ') < b.join(' ') ? -1 : 1)),
+      rights: [...given.rights].sort((a, b) => (a.join(' ') < b.join(' ') ? -1 : 1)),
       until: new Date(given.until * 1000).toISOString().replace('.000Z', 'Z')
     }
   }

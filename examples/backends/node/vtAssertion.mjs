@@ -24,24 +24,32 @@ const object = (value) => typeof value === 'object' && value !== null && !Array.
  *  nobody answers, those known serve for an hour. */
 export class KeySet {
   constructor (url, document = { keys: [] }) {
-    Object.assign(this, { url, document, knownAt: -Infinity, askedAt: -Infinity })
+    Object.assign(this, { url, document, knownAt: -Infinity, askedAt: -Infinity, asking: null })
   }
 
   async key (kid) {
     if (!word(kid)) no('no key is named')
     const now = performance.now()
-    if (this.url && (now - this.knownAt > FRESH || !this.find(kid)) && now - this.askedAt > PAUSE) {
+    const known = this.find(kid) !== undefined
+    if (this.url && (!known || now - this.knownAt > FRESH) && now - this.askedAt > PAUSE) {
       this.askedAt = now
-      try {
-        const answer = await fetch(this.url, { signal: AbortSignal.timeout(5000) })
-        if (!answer.ok) throw new Error(`status ${answer.status}`)
-        Object.assign(this, { document: await answer.json(), knownAt: now })
-      } catch {
-        if (now - this.knownAt > KEPT) this.document = { keys: [] }
-      }
-    }
+      this.asking = this.ask(now)
+      await this.asking
+    } else if (!known) await this.asking // another request asks: who has no key waits for its answer
     const found = this.find(kid) ?? no("the key is not one of the gateway's, or they cannot be had")
     return createPublicKey({ key: { kty: 'EC', crv: 'P-256', x: found.x, y: found.y }, format: 'jwk' })
+  }
+
+  async ask (now) {
+    try {
+      const answer = await fetch(this.url, { signal: AbortSignal.timeout(5000) })
+      if (!answer.ok) throw new Error(`status ${answer.status}`)
+      const document = await answer.json()
+      if (!Array.isArray(document?.keys)) throw new Error('no key set')
+      Object.assign(this, { document, knownAt: now })
+    } catch {
+      if (now - this.knownAt > KEPT) this.document = { keys: [] }
+    }
   }
 
   find (kid) { return this.document.keys?.find((one) => one.kid === kid && one.kty === 'EC' && one.crv === 'P-256') }

@@ -7,8 +7,8 @@ declare(strict_types=1);
 
 require __DIR__ . '/vt_assertion.php';
 
-$cache = (getenv('VT_JWKS_CACHE') ?: sys_get_temp_dir() . '/vt-jwks.json');
-$keys = new KeySet((string) getenv('VT_JWKS'), $cache);
+// VT_JWKS_CACHE: a file in a folder that nobody else can write into. Without it the gateway is asked at every request.
+$keys = new KeySet((string) getenv('VT_JWKS'), (string) getenv('VT_JWKS_CACHE'));
 $status = 200;
 try {
     // A header that came twice reaches PHP as one text with a comma: no assertion looks like that.

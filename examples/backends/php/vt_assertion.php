@@ -21,7 +21,10 @@ final class Refused extends Exception
 {
 }
 
-/** The gateway's keys, kept in a file: a PHP process lives for one request. When nobody answers, they serve for an hour. */
+/**
+ * The gateway's keys, kept in a file: a PHP process lives for one request. When nobody answers, they serve for an hour. Whoever can
+ * write that file says whose signatures count: it must be in a folder of this application's own, and never in a shared one.
+ */
 final class KeySet
 {
     /** @param array<string, mixed> $document */
@@ -52,6 +55,9 @@ final class KeySet
     private function refresh(string $kid): void
     {
         $kept = is_file($this->file) ? json_decode((string) file_get_contents($this->file), true) : null;
+        if (!is_array($kept) || ($kept['url'] ?? null) !== $this->url) {
+            $kept = null; // of another gateway
+        }
         $age = is_array($kept) ? time() - $kept['known_at'] : PHP_INT_MAX;
         $this->document = $age <= KEPT ? $kept['document'] : ['keys' => []];
         $asked = is_array($kept) ? time() - $kept['asked_at'] : PHP_INT_MAX;
@@ -64,7 +70,7 @@ final class KeySet
         $this->document = $known ? $fresh : $this->document;
         $times = ['known_at' => $known ? time() : ($kept['known_at'] ?? 0), 'asked_at' => time()];
         if ($this->file !== '') {
-            file_put_contents($this->file, json_encode($times + ['document' => $this->document]), LOCK_EX);
+            file_put_contents($this->file, json_encode($times + ['url' => $this->url, 'document' => $this->document]), LOCK_EX);
         }
     }
 
@@ -227,7 +233,9 @@ function parsed(string $text): array
         throw new Refused('a part is not a JSON object');
     }
     $levels = []; // names seen in each object that is open
-    preg_match_all('/("(?:[^"\\\\]|\\\\.)*")(\s*:)?|[{}]/s', $text, $tokens, PREG_SET_ORDER);
+    if (preg_match_all('/("(?:[^"\\\\]|\\\\.)*")(\s*:)?|[{}]/s', $text, $tokens, PREG_SET_ORDER) === false) {
+        throw new Refused('a part is too long to be looked through');
+    }
     foreach ($tokens as $token) {
         if ($token[0] === '{') {
             $levels[] = [];

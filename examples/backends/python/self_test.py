@@ -2,6 +2,7 @@
 
 python self_test.py ../vectors.json
 python self_test.py https://vt.example.fr/_gateway/assertion-tests
+python self_test.py https://localhost:8443/_gateway/assertion-tests ca.pem
 """
 
 from __future__ import annotations

@@ -174,7 +174,8 @@ def _delegation(claims: dict[str, Any], now: datetime) -> Delegation | None:
         rights |= {(module, action) for module in one["datatypes"] for action in one["actions"]}
     try:
         begins, until = (datetime.fromisoformat(first[name]) for name in ("valid_from", "valid_until"))
-        standing = begins - timedelta(seconds=LEEWAY) <= now < until + timedelta(seconds=1 + LEEWAY)
+        # The last second is part of it.
+        standing = now + timedelta(seconds=LEEWAY) >= begins and now - timedelta(seconds=1 + LEEWAY) < until
     except (ValueError, TypeError) as error:
         raise Refused("a date that cannot be read, or has no zone") from error
     if first["kind"] not in ("assistant", "colleague") or not standing:
