@@ -87,3 +87,10 @@ async def served(house: House, facts: HelpFacts | None = None) -> AsyncIterator[
     }
     async with TestClient(TestServer(app), headers=stamped) as client:
         yield client
+
+
+class Nobody:
+    """The contexts of people who act for nobody but themselves."""
+
+    async def of(self, *_: object) -> None:
+        return None

@@ -36,6 +36,7 @@ from gateway.ports import Insert
 from gateway.session.keeper import Keeper
 from gateway.session.model import Lifetimes
 from tests.ambient import START, TestAmbient
+from tests.pages.hollow import Nobody
 
 HERE = "/gw/account/authenticator"
 HEADERS = {"vtgw-client": "192.0.2.7", "vtgw-request-id": "a" * 32, "vtgw-scheme": "https", "vtgw-host": "vt.test"}
@@ -140,6 +141,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
         "ambient": ambient,
         "store": store,
         "keeper": keeper,
+        "contexts": Nobody(),
         "register": Register(records, ambient),
         "channels": ("mail", "totp"),
         "rules": SimpleNamespace(

@@ -39,7 +39,7 @@ from gateway.session.keeper import Keeper, digest_of
 from gateway.session.model import Lifetimes
 from tests.accounts.shelf import account, database, row
 from tests.ambient import START, TestAmbient
-from tests.pages.hollow import NEUTRAL
+from tests.pages.hollow import NEUTRAL, Nobody
 from tests.softkey import SoftKey, b64
 
 ORIGIN = "https://vt.test"
@@ -150,6 +150,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
             "ambient": ambient,
             "store": store,
             "keeper": keeper,
+            "contexts": Nobody(),
             "register": accounts,
             "providers": {"passkey": provider},
             "methods": {Space.LIBERAL: ["passkey"], Space.PROFESSIONNEL: ["passkey", "password"]},

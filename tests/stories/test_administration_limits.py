@@ -17,6 +17,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.bearer import Bearer, Said
+from tests.stories.test_delegations import doctor, invite
 from tests.stories.test_switches import soon
 from tests.visitor import Demo
 
@@ -83,6 +84,7 @@ def same(one: Said, two: Said) -> None:
 
 BODIES: dict[str, Any] = {
     "PATCH scopes/{scope}": {"banner": "x"},
+    "POST delegations/{delegation}/end": WHY,
     "POST scopes/{scope}/switch": {"state": "strong", **WHY},
     "POST scopes/{scope}/breakglass": {"until": "2199-01-01T00:00:00Z", **WHY},
     "POST scopes/{scope}/requests": WHY,
@@ -108,6 +110,8 @@ def test_r87_hidden_is_unknown_for_every_operation(
     asked = token(demo, "referent", HIDDEN)[1].call("POST", f"scopes/{HIDDEN}/requests", WHY).json()["id"]
     ran = other.call("POST", "accounts/import?dry_run=1", b"identifiant;nom;prenom\n", content_type="text/csv").json()
     hidden = {"scope": HIDDEN, "account": hidden_person, "batch": batch, "request": asked, "import": ran["id"]}
+    assert invite(doctor(demo), "secretary-moreau").status == 200  # of a doctor who works in nobody's reach
+    hidden["delegation"] = national.get("delegations").json()["delegations"][0]["id"]
     tried = Counter[str]()
     for method, path in operations(region):
         name = f"{method} {path}"

@@ -137,6 +137,7 @@ def test_r111_r112_one_link_used_by_two_browsers_at_once(staffed: Demo) -> None:
     for browser in browsers:
         browser.get(link)
         browser.submit("/delegations/invitation", way="card")
+    for browser in browsers:
         browser.submit("/register", password=PASSWORD, repeat_password=PASSWORD, profession="Secrétaire")
     answers = at_once(*(partial(one.submit, "/charter", accept="1") for one in browsers))
     assert any("Vous pouvez agir pour" in answer.text for answer in answers), [answer.text for answer in answers]
@@ -160,7 +161,8 @@ def test_r112_the_right_card_and_a_wrong_one_at_once(staffed: Demo) -> None:
         for one in people:
             one.get(link)
         right, wrong = at_once(*(partial(one.submit, "/delegations/invitation", way="card") for one in people))
-        found = next(one for one in told(staffed) if one["mail"] == ROCHE and one["state"] != "revoked")
+        petits = [one for one in told(staffed) if (one["mail"], one["doctor"]["national_id"]) == (ROCHE, PETIT)]
+        (found,) = [one for one in petits if one["state"] != "revoked"]
         (used,) = [event["what"] for event in found["history"][1:]]
         assert (found["state"], used) in (("active", "accepted"), ("pending_confirmation", "proposed"))
         lost = wrong if used == "accepted" else right
