@@ -53,7 +53,14 @@ class Conclusion:
 
 
 def conclude(
-    token: str, key_set: Mapping[str, Any], issuer: str | None, audience: str, now: datetime, longest: int = LONGEST
+    token: str,
+    key_set: Mapping[str, Any],
+    issuer: str | None,
+    audience: str,
+    now: datetime,
+    *,
+    longest: int = LONGEST,
+    leeway: int = LEEWAY,
 ) -> Conclusion:
     """Judge an assertion at this instant; raises ``Unbelievable``. ``key_set`` is the document of ``jwks.json``; without
     ``issuer`` any issuer of these keys will do."""
@@ -69,7 +76,7 @@ def conclude(
         raise Unbelievable("the header says more than alg, kid and typ")
     _verify(_key(key_set, header.get("kid")), f"{parts[0]}.{parts[1]}", _decoded(parts[2]))
     claims = _object(_decoded(parts[1]), "payload")
-    _times(claims, now, longest)
+    _times(claims, now, longest, leeway)
     if not isinstance(claims.get("iss"), str) or (issuer is not None and claims["iss"] != issuer):
         raise Unbelievable("it was not issued by the gateway expected")
     if claims.get("aud") != audience:  # a list of audiences is not one of ours either
@@ -77,7 +84,7 @@ def conclude(
     for name in ("sub", "jti"):
         if not isinstance(claims.get(name), str) or not claims[name]:
             raise Unbelievable(f"{name} is missing")
-    delegation = _delegation(claims, now)
+    delegation = _delegation(claims, now, leeway)
     person = _person(claims, delegation)
     if delegation is not None and delegation.on_behalf_of == person:
         raise Unbelievable("nobody acts on their own behalf")
@@ -141,7 +148,7 @@ def _verify(key: ec.EllipticCurvePublicKey, signed: str, signature: bytes) -> No
         raise Unbelievable("the signature does not fit") from error
 
 
-def _times(claims: Mapping[str, Any], now: datetime, longest: int) -> None:
+def _times(claims: Mapping[str, Any], now: datetime, longest: int, leeway: int) -> None:
     issued, ends = claims.get("iat"), claims.get("exp")
     if type(issued) is not int or type(ends) is not int:
         raise Unbelievable("iat and exp are numbers of seconds")
@@ -150,9 +157,9 @@ def _times(claims: Mapping[str, Any], now: datetime, longest: int) -> None:
     if type(claims.get("nbf", issued)) is not int:
         raise Unbelievable("nbf is a number of seconds")
     instant = now.timestamp()
-    if instant >= ends + LEEWAY:
+    if instant >= ends + leeway:
         raise Unbelievable("it is over")
-    if instant < max(issued, claims.get("nbf", issued)) - LEEWAY:
+    if instant < max(issued, claims.get("nbf", issued)) - leeway:
         raise Unbelievable("it comes from the future")
 
 
@@ -176,7 +183,7 @@ def _person(claims: Mapping[str, Any], delegation: DelegationSaid | None) -> str
     return person
 
 
-def _delegation(claims: Mapping[str, Any], now: datetime) -> DelegationSaid | None:
+def _delegation(claims: Mapping[str, Any], now: datetime, leeway: int) -> DelegationSaid | None:
     if "authorization_details" not in claims:
         return None
     details = claims["authorization_details"]
@@ -194,9 +201,9 @@ def _delegation(claims: Mapping[str, Any], now: datetime) -> DelegationSaid | No
     if first["kind"] not in _KINDS:
         raise Unbelievable("a kind of delegation that is not known")
     begins, until = _instant(first["valid_from"]), _instant(first["valid_until"])
-    if now + timedelta(seconds=LEEWAY) < begins:
+    if now + timedelta(seconds=leeway) < begins:
         raise Unbelievable("the delegation has not begun")
-    if now - timedelta(seconds=1 + LEEWAY) >= until:  # the last second is part of it
+    if now - timedelta(seconds=1 + leeway) >= until:  # the last second is part of it
         raise Unbelievable("the delegation is over")
     return DelegationSaid(first["identifier"], first["on_behalf_of"], first["kind"], frozenset(rights), until)
 

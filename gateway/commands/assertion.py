@@ -24,9 +24,18 @@ def assertion() -> None:
 @click.option("--audience", required=True, help="The audience this backend is.")
 @click.option("--issuer", help="The issuer expected (public_url of the gateway). Without it any issuer of these keys.")
 @click.option("--at", "at", type=float, help="Judge as of this instant (seconds since 1970) instead of now.")
+@click.option(
+    "--leeway",
+    type=click.IntRange(0, 60),
+    default=0,
+    show_default=True,
+    help="Seconds by which this clock and the gateway's may differ; the kits allow 5.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Person, delegation and claims as JSON.")
 @click.argument("token")
-def verify(jwks: str, audience: str, issuer: str | None, at: float | None, as_json: bool, token: str) -> None:
+def verify(
+    jwks: str, audience: str, issuer: str | None, at: float | None, leeway: int, as_json: bool, token: str
+) -> None:
     """Print who asks, for whom, and the claims when a backend may believe them; say why not, and exit 1, otherwise.
 
     TOKEN is the value of the header X-VT-Assertion; "-" reads it from standard input.
@@ -46,7 +55,7 @@ def verify(jwks: str, audience: str, issuer: str | None, at: float | None, as_js
         raise click.BadParameter("no instant that a clock could show", param_hint="--at") from error
     text = sys.stdin.read() if token == "-" else token  # noqa: S105 - a dash, not a secret
     try:
-        found = conclude(text.strip(), _key_set(jwks), issuer, audience, now)
+        found = conclude(text.strip(), _key_set(jwks), issuer, audience, now, leeway=leeway)
     except (Unbelievable, OSError, ValueError, KeyError, TypeError) as error:
         click.echo(f"refused: {error}", err=True)
         sys.exit(FAILED)
