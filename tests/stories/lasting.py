@@ -3,11 +3,12 @@ of its own, read by a thread, so that a story sees when the gateway ends it. And
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http.client import HTTPSConnection
 from urllib.parse import urlsplit
 
@@ -76,16 +77,28 @@ class Lasting:
         _until(lambda: self.length > before or self.ended_at is not None, 3)
         return self.ended_at is None
 
-    def ended(self, seconds: float = 6) -> bool:
+    def ended(self, seconds: float) -> bool:
         """Whether the gateway ends it within this time."""
         self._hurry.set()
-        self._thread.join(seconds)
+        self._thread.join(max(seconds, 0))
         ended = self.ended_at is not None
         self.close()
         return ended
 
     def close(self) -> None:
+        """The reader leaves first: a connection closed under it would have it read from the next one of that number."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._tls, socket.SHUT_RDWR)
+        self._hurry.set()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
         self._tls.close()
+
+
+def left(lasting: Sequence[Lasting], seconds: float = 5) -> list[str]:
+    """The kinds of those that the gateway has not ended within this time, from now on for all of them (R125)."""
+    deadline = time.monotonic() + seconds
+    return [one.kind for one in lasting if not one.ended(deadline - time.monotonic())]
 
 
 class Line:

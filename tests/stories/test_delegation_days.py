@@ -14,7 +14,7 @@ from joserfc.jwk import KeySet
 
 from tests.stories.clock import DAY, MARGIN, Clock, midnight, nights
 from tests.stories.conftest import running
-from tests.stories.lasting import KINDS, Lasting, Line
+from tests.stories.lasting import KINDS, Lasting, Line, left
 from tests.stories.test_delegation_ends import delegation_of, offered
 from tests.stories.test_delegations import (
     DEEP,
@@ -148,7 +148,7 @@ def test_r127_what_is_open_when_the_last_day_is_over(demo: Demo, clock: Clock) -
     lasting = [Lasting(staff, kind) for kind in KINDS]
     clock.go(midnight(day + DAY) - timedelta(seconds=2))
     assert lasting[1].goes_on()
-    assert [each.kind for each in lasting if not each.ended()] == []
+    assert left(lasting, 6) == []  # a second until midnight
     assert clock.now() >= midnight(day + DAY)
     assert lasting[3].data == b""
     script = staff.raw("POST", demo.about["gateway"] + DEEP, b"x=1", SCRIPT)
@@ -254,7 +254,7 @@ def _seen_until(demo: Demo, clock: Clock, end: datetime) -> Visitor:
     assert seen(staff)[1]["x-vt-on-behalf-of"] == "899700100029"
     events = Lasting(staff, "events")
     clock.go(end + timedelta(minutes=1))
-    assert events.ended()
+    assert left([events]) == []
     script = staff.raw("POST", demo.about["gateway"] + DEEP, b"x=1", SCRIPT)
     assert (script.status, script.json()["reason"]) == (403, "delegation-ended")
     assert "ses délégations sont suspendues" in staff.get(DEEP).text

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.bearer import Bearer
-from tests.stories.lasting import KINDS, POLICY, Lasting
+from tests.stories.lasting import KINDS, POLICY, Lasting, left
 from tests.stories.test_account_care import change
 from tests.stories.test_delegations import DEEP, PAGE, SCRIPT, acting, doctor, invite, join, seen
 from tests.stories.test_switches import attached
@@ -130,7 +130,7 @@ def test_r125_r127_r131_what_is_open_is_cut_and_the_own_session_goes_on(
             stack.callback(each.close)
         assert [each.kind for each in lasting if each.ended_at is not None] == []
         end(demo, giver, one)
-        assert [each.kind for each in lasting if not each.ended()] == []
+        assert left(lasting) == []
         assert lasting[0].data.endswith(POLICY)
         assert lasting[2].length < 1 << 32
         assert lasting[3].data == b""  # no answer under a delegation that is over
@@ -163,7 +163,7 @@ def test_r129_what_was_opened_for_one_doctor_ends_with_another_choice(demo: Demo
     lasting = [Lasting(staff, kind) for kind in ("socket", "events")]
     staff.get(PAGE)
     staff.submit("/acting", delegation="")
-    assert [each.kind for each in lasting if not each.ended()] == []
+    assert left(lasting) == []
     assert "x-vt-on-behalf-of" not in seen(staff)[1]
 
 
@@ -174,7 +174,7 @@ def test_r132_the_delegate_is_suspended(demo: Demo) -> None:
     account = region.get("accounts?q=lea.moreau@example.test").json()["accounts"][0]["id"]
     lasting = [Lasting(staff, kind) for kind in ("socket", "download")]
     assert change(region, account, suspended=True).status == 200
-    assert [each.kind for each in lasting if not each.ended()] == []
+    assert left(lasting) == []
     demo.console("DELETE", "/requests")
     assert staff.raw("POST", demo.about["gateway"] + DEEP, b"x=1", {}).status != 200
     assert by_card(demo, "secretary-moreau", "professionnel").last.status == 403
