@@ -244,7 +244,8 @@ async def _colleague_period(me: Person) -> None:
 
 async def _acting(me: Person) -> None:
     await handed("", COLLEAGUE)(me)
-    await me.press("Agir pour Dr Anne PETIT")
+    # As Pro Santé Connect says the name, or as the records had it before.
+    await me.press(await me.one_of("Agir pour Dr Anne PETIT", "Agir pour Dr ANNE PETIT"))
     await me.open(f"{_P}/delegations")
 
 

@@ -22,6 +22,11 @@ if (args is ["serve"])
         {
             return Results.Json(new { reason = error.Message }, statusCode: 401);
         }
+        catch (Exception error) // a fault of ours opens nothing
+        {
+            app.Logger.LogError(error, "an assertion could not be judged");
+            return Results.Json(new { reason = "it could not be judged" }, statusCode: 401);
+        }
     });
     app.Run();
     return 0;
@@ -62,6 +67,10 @@ return 0;
 static bool AsExpected(Who who, JsonElement expect)
 {
     if (who.Person != expect.GetProperty("person").GetString()) return false;
+    string? Said(string claim) => who.Claims.TryGetProperty(claim, out var value) ? value.GetString() : null;
+    if (Said("family_name") != expect.GetProperty("family_name").GetString()) return false;
+    if (Said("given_name") != expect.GetProperty("given_name").GetString()) return false;
+    if (Said("acr") != expect.GetProperty("assurance").GetString()) return false;
     var wanted = expect.GetProperty("delegation");
     if (who.Delegation is not { } given) return wanted.ValueKind == JsonValueKind.Null;
     if (wanted.ValueKind == JsonValueKind.Null) return false;

@@ -41,7 +41,11 @@ public sealed class KeySet(string url, string document = "{\"keys\":[]}")
                 try
                 {
                     var text = await Client.GetStringAsync(url);
-                    JsonDocument.Parse(text).Dispose();
+                    using var fresh = JsonDocument.Parse(text);
+                    var root = fresh.RootElement;
+                    var known = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("keys", out var all)
+                        && all.ValueKind == JsonValueKind.Array && all.EnumerateArray().All(one => one.ValueKind == JsonValueKind.Object);
+                    if (!known) throw new JsonException("no key set");
                     (_document, _knownAt) = (text, now);
                 }
                 catch (Exception error) when (error is HttpRequestException or TaskCanceledException or JsonException)

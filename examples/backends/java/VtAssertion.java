@@ -105,9 +105,12 @@ final class VtAssertion {
                 HttpRequest request = HttpRequest.newBuilder(address).timeout(Duration.ofSeconds(5)).build();
                 HttpResponse<byte[]> answer = HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofByteArray());
                 if (answer.statusCode() == 200) {
-                    document = object(Json.read(answer.body()));
-                    knownAt = now;
-                    return;
+                    Map<String, Object> fresh = object(Json.read(answer.body()));
+                    if (fresh.get("keys") instanceof List<?>) {
+                        document = fresh;
+                        knownAt = now;
+                        return;
+                    }
                 }
             } catch (java.io.IOException | IllegalArgumentException | Refused error) {
                 System.err.println("keys not refreshed: " + error);
@@ -122,7 +125,8 @@ final class VtAssertion {
         private Map<?, ?> find(String kid) {
             if (document.get("keys") instanceof List<?> all) {
                 for (Object one : all) {
-                    if (one instanceof Map<?, ?> key && kid.equals(key.get("kid")) && "P-256".equals(key.get("crv"))) {
+                    if (one instanceof Map<?, ?> key && kid.equals(key.get("kid")) && "EC".equals(key.get("kty"))
+                        && "P-256".equals(key.get("crv"))) {
                         return key;
                     }
                 }

@@ -11,7 +11,7 @@ const LONGEST = 60, LEEWAY = 5 // seconds: the life of an assertion, and the dif
 const FRESH = 300_000, KEPT = 3_600_000, PAUSE = 60_000 // ms: keys are asked for again, dropped, not asked for more often
 const SHARED = ['type', 'identifier', 'on_behalf_of', 'kind', 'valid_from', 'valid_until']
 const MEMBERS = new Set([...SHARED, 'actions', 'datatypes']) // another may be a limit that you do not understand
-const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)$/
+const INSTANT = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(Z|[+-]\d\d:\d\d)$/
 
 /** Answer 401, and say why in your log. */
 export class Refused extends Error {}
@@ -72,7 +72,7 @@ export async function read (token, keys, { issuer, audience, now = Date.now() / 
   const { iat, exp, nbf = iat } = claims
   if (![iat, exp, nbf].every(Number.isSafeInteger) || exp <= iat || exp - iat > LONGEST) no('its life is not that of an assertion')
   if (now < Math.max(iat, nbf) - LEEWAY || now >= exp + LEEWAY) no('it is over, or comes from the future')
-  if (!word(claims.iss) || claims.iss !== issuer || claims.aud !== audience) no("it is not the gateway's word to this application")
+  if (!word(claims.iss) || claims.iss !== issuer || !word(claims.aud) || claims.aud !== audience) no("it is not the gateway's word to this application")
   if (!word(claims.sub) || !word(claims.jti)) no('sub or jti is missing')
   const delegation = delegated(claims, now)
   const person = human(claims, delegation)
@@ -115,8 +115,11 @@ function delegated (claims, now) {
 }
 
 function instant (text) {
-  const found = INSTANT.test(text) ? Date.parse(text) / 1000 : NaN
-  return Number.isNaN(found) ? no('a date that cannot be read, or has no zone') : found
+  const local = INSTANT.exec(text)?.[1]
+  const [day, found] = [Date.parse(`${local}Z`), Date.parse(text)]
+  if (Number.isNaN(day) || Number.isNaN(found)) no('a date that cannot be read, or has no zone')
+  if (new Date(day).toISOString().slice(0, 19) !== local) no('a date that does not exist') // Date makes March of 30 February
+  return found / 1000
 }
 
 /** base64url without padding, in its one spelling. */
@@ -133,10 +136,10 @@ function parsed (bytes) {
     found = JSON.parse(text)
   } catch { no('a part is not JSON') }
   if (!object(found)) no('a part is not an object')
-  const levels = [] // names seen in each object that is open
-  for (const [token, , colon] of text.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}]/g)) {
-    if (token === '{') levels.push(new Set())
-    else if (token === '}') levels.pop()
+  const levels = [] // names seen in each object that is open; a list has none
+  for (const [token, , colon] of text.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/g)) {
+    if (token === '{' || token === '[') levels.push(new Set())
+    else if (token === '}' || token === ']') levels.pop()
     else if (colon) {
       const name = JSON.parse(token.slice(0, token.lastIndexOf('"') + 1))
       if (levels.at(-1).has(name)) no('a member is named twice')

@@ -121,7 +121,8 @@ function read_assertion(string $token, KeySet $keys, string $issuer, string $aud
     if ($now < max($issued, $begins) - LEEWAY || $now >= $ends + LEEWAY) {
         throw new Refused('it is over, or comes from the future');
     }
-    if (($claims['iss'] ?? null) !== $issuer || ($claims['aud'] ?? null) !== $audience) {
+    $addressed = is_word($issuer) && is_word($audience); // a setting that is missing believes nobody
+    if (!$addressed || ($claims['iss'] ?? null) !== $issuer || ($claims['aud'] ?? null) !== $audience) {
         throw new Refused("it is not the gateway's word to this application");
     }
     if (!is_word($claims['sub'] ?? null) || !is_word($claims['jti'] ?? null)) {
@@ -206,7 +207,7 @@ function is_word(mixed $value): bool
 
 function instant(string $text): int
 {
-    $form = '/^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(Z|[+-]\d\d:\d\d)\z/';
+    $form = '/^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(Z|[+-]([01]\d|2[0-3]):[0-5]\d)\z/';
     $found = preg_match($form, $text) ? DateTimeImmutable::createFromFormat('Y-m-d\TH:i:sP', $text) : false;
     $faults = DateTimeImmutable::getLastErrors();
     if ($found === false || ($faults && $faults['warning_count'] > 0)) {
@@ -242,7 +243,11 @@ function parsed(string $text): array
         } elseif ($token[0] === '}') {
             array_pop($levels);
         } elseif (isset($token[2])) {
-            $name = '=' . json_decode($token[1]); // never a number to PHP
+            $name = json_decode($token[1]);
+            if (preg_match('/^\d+\z/', $name)) { // {"0": …} and […] are the same array to PHP; no member of ours is a number
+                throw new Refused('a member is named by a number');
+            }
+            $name = "=$name"; // never a number to PHP
             if (isset($levels[count($levels) - 1][$name])) {
                 throw new Refused('a member is named twice');
             }
