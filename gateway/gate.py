@@ -22,7 +22,7 @@ from gateway.policy.delegation import Acting
 from gateway.policy.establishments import PolicyBook
 from gateway.policy.routes import Route, RouteClass, RouteTable
 from gateway.ports import Ambient
-from gateway.reasons import GatewayError
+from gateway.reasons import GatewayError, StoreUnavailable
 from gateway.request import RequestHead
 from gateway.session.keeper import Keeper, digest_of
 
@@ -145,23 +145,26 @@ class Gate:
 
     async def admit(self, head: RequestHead) -> Decision:
         """The decision, with whatever has to be asked first. Never raises for a dependency that is down."""
-        now = self._ambient.now()
         route = self._routes.match(head.path)
         ticket = self._ticket(head, route)
+        digest = digest_of(ticket) if ticket is not None else ""
         try:
-            digest = digest_of(ticket) if ticket is not None else ""
-            entry = await self._entry(digest) if ticket is not None else None
-            facts = entry.facts if entry else None
-            decision = decide(route, facts, self._book(), self._rules, now)
-            if isinstance(decision, Forward) and decision.session is not None and entry is not None:
+            for _ in range(_ASK_AGAIN):
+                now = self._ambient.now()
+                entry = await self._entry(digest) if ticket is not None else None
+                facts = entry.facts if entry else None
+                decision = decide(route, facts, self._book(), self._rules, now)
+                if not isinstance(decision, Forward) or decision.session is None or entry is None:
+                    return decision
                 stamped = await self._stamp(entry, decision.backend, now)
-                self._active(head, digest, entry, now)
-                return stamped
+                if entry.alive:  # nothing was heard of it while the key was at work
+                    self._active(head, digest, entry, now)
+                    return stamped
+            raise StoreUnavailable("what is known of a session changes too often")
         except GatewayError as error:
             if route.kind is RouteClass.PUBLIC:
                 return Forward(route.backend)
             return Refuse(error.reason)
-        return decision
 
     def heard(self, message: str) -> None:
         """A word from any worker: what was cached under this name is no longer known here."""

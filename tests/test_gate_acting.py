@@ -7,7 +7,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ import pytest
 
 from gateway.accounts.account import Account
 from gateway.accounts.delegation import Delegation, Kind
-from gateway.identity import NationalId
-from gateway.policy.decision import Challenge, Forward
+from gateway.assertion import Mint, Minted
+from gateway.identity import NationalId, Space
+from gateway.policy.decision import Challenge, Facts, Forward
 from gateway.reasons import Reason
 from gateway.session.keeper import digest_of
 from tests.ambient import START
@@ -200,6 +201,36 @@ async def test_r125_changed_rights_are_told_at_the_next_request(world: Practice)
     assert b"rights=tnd:envoyer;" in passed.stamp
     await world.gate.close()
     assert world.cut == []  # it stands: what is open stays open
+
+
+@pytest.mark.parametrize("word", ["delegation:dlg_1", "account:acc_doctor", "session"])
+async def test_r125_a_word_while_the_stamp_is_made_counts_for_this_request(
+    world: Practice, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """A slow key is no last chance: what was heard before the request goes on is asked about again."""
+    ticket = await world.act()
+    head = world.head("/x", ticket)
+    make = Mint.mint
+
+    async def slow(self: Mint, facts: Facts, backend: str, structure: str | None, now: datetime) -> Minted:
+        minted = await make(self, facts, backend, structure, now)
+        if word == "session":
+            session = await world.keeper.resume(digest_of(ticket), now)
+            if session is not None:
+                await world.keeper.close(session, now)
+                await asyncio.sleep(0)
+        else:
+            world.delegations.known["dlg_1"] = replace(GIVEN, revoked_at=START)
+            world.gate.heard(word)
+        return minted
+
+    monkeypatch.setattr(Mint, "mint", slow)
+    passed = await world.gate.admit(head)
+    if word == "session":
+        assert passed == Challenge(Reason.NO_SESSION, Space.LIBERAL)
+    else:
+        assert passed == ENDED
+    assert not isinstance(world.gate.at_once(head), Forward)
 
 
 async def test_what_lasts_is_looked_at_again_though_no_word_came(world: Practice) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from gateway.accounts.delegation import Delegation, Kind
-from gateway.ports import Ambient, Change, Insert, Records, Row, Update, Value
+from gateway.ports import Ambient, Change, Insert, Records, Row, Span, Update, Value, Where
 
 # Columns that bear another name than the value's field.
 _COLUMNS = {"delegator": "delegator_id", "delegate": "delegate_id", "proposed": "proposed_id"}
@@ -50,6 +50,8 @@ class Delegations:
         self._ambient = ambient
 
     async def by_id(self, delegation_id: str) -> Delegation | None:
+        if not delegation_id.isprintable():  # typed by somebody: PostgreSQL would say that it cannot answer
+            return None
         rows = await self._records.find("delegations", {"id": delegation_id}, limit=1)
         return delegation_of(rows[0]) if rows else None
 
@@ -109,6 +111,11 @@ class Delegations:
             )
             for row in rows
         )
+
+    async def happened(self, delegation_ids: Collection[str], whats: Collection[str], since: datetime) -> int:
+        """How many of these things happened to these delegations from then on."""
+        where: Where = {"delegation_id": sorted(delegation_ids), "what": sorted(whats), "at": Span(after=since)}
+        return await self._records.count("delegation_history", where)
 
     # Use
 

@@ -5,7 +5,8 @@ another without naming anybody. The empty account goes when the last of them has
 the same person may open a new account with the same number and address at once.
 
 Delegations have no ``account_id``: two people have a part in each, and what was done for a doctor is kept as long as its
-own retention (R149). Those of an erased account end with it, and lose the address they were offered to.
+own retention (R149). Those of an erased account end with it, and lose the address they were offered to; of a card that
+was only proposed for one, the name goes from its history too.
 """
 
 from __future__ import annotations
@@ -209,6 +210,23 @@ class Archive:
             if row["id"] not in held:
                 pending = row["revoked_at"] is None and row["finalised_at"] is None
                 changes += _written(row, now, _NO_LINK, "declined" if pending else "", account_id)
+        return [*changes, *await self._unnamed(account_id)]
+
+    async def _unnamed(self, account_id: str) -> Sequence[Change]:
+        """No history keeps the name of a card that gained nothing (R112); of a delegation that was theirs it does."""
+        proposals = await self._records.find("delegation_history", {"author": account_id, "what": "proposed"})
+        ids = sorted({cast(str, row["delegation_id"]) for row in proposals})
+        theirs = {row["id"] for row in await self._records.find("delegations", {"id": ids, "delegate_id": account_id})}
+        changes: list[Change] = []
+        for one in set(ids) - theirs:
+            own = [row for row in proposals if row["delegation_id"] == one]
+            names = {_detail(row).get("name") for row in own}  # by which the answers to them are known
+            answers = await self._records.find("delegation_history", {"delegation_id": one, "what": "declined"})
+            for row in (*own, *answers):
+                detail = _detail(row)
+                if "name" in detail and detail.pop("name") in names:
+                    text = json.dumps(detail, ensure_ascii=False)
+                    changes.append(Update("delegation_history", {"detail": text}, {"id": row["id"]}))
         return changes
 
 
@@ -221,6 +239,11 @@ def _written(row: Row, now: datetime, values: Mapping[str, Value], what: str, au
         happening = {"id": f"dlh_{row['id']}_{version}", "delegation_id": row["id"], "at": now, "what": what}
         changes.append(Insert("delegation_history", {**happening, "author": author, "detail": '{"by": "closed"}'}))
     return changes
+
+
+def _detail(row: Row) -> dict[str, str]:
+    """What a line of history says."""
+    return cast("dict[str, str]", json.loads(cast(str, row["detail"])))
 
 
 def _plain(row: Row, columns: Collection[str]) -> dict[str, object]:

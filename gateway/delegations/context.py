@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
+
 from gateway.accounts.account import Account
 from gateway.accounts.delegation import Delegation
 from gateway.accounts.delegations import Delegations
 from gateway.accounts.register import Register
 from gateway.policy.delegation import DelegationRules, keys_of, last_second, may_act, rights_of
-from gateway.reasons import Reason
+from gateway.reasons import Reason, RecordsUnavailable
 from gateway.session.model import Session
+
+_log = structlog.get_logger("gateway.delegations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class Context:
 
 
 class Contexts:
-    """Raises ``RecordsUnavailable``."""
+    """``of`` and ``counted`` raise ``RecordsUnavailable``."""
 
     def __init__(self, delegations: Delegations, register: Register, rules: DelegationRules) -> None:
         self._delegations = delegations
@@ -57,6 +61,22 @@ class Contexts:
         live = [[one for one in some if not one.state(now).over] for some in (given, received)]
         return len(live[0]), len(live[1])
 
+    async def renewed(self, before: Session, after: Session, now: datetime) -> None:
+        """The session goes on under another name, with another proof or in another space: so does the doctor's list of uses.
+        Nothing when it acts for nobody. The session is what it is by now, so this never fails: a line that could not be
+        written is one in the log."""
+        if after.acting_under is None:
+            return
+        try:
+            await self._delegations.ended(before.digest[:12], now)
+            await self._delegations.began(after.acting_under, after.account, after.digest[:12], after.method.value, now)
+        except RecordsUnavailable as error:
+            _log.warning("use not followed", session=after.digest[:12], error=str(error))
+
     async def over(self, session: Session, now: datetime) -> None:
-        """The session is closed: what was done under a delegation in it ends here, for the doctor's list of uses."""
-        await self._delegations.ended(session.digest[:12], now)
+        """The session is closed: what was done under a delegation in it ends here, for the doctor's list of uses. Nobody stays
+        signed in for want of that line: it is one in the log then."""
+        try:
+            await self._delegations.ended(session.digest[:12], now)
+        except RecordsUnavailable as error:
+            _log.warning("use not closed", session=session.digest[:12], error=str(error))

@@ -69,7 +69,8 @@ class DelegationOffice(DoctorsOwn):
     # Giving
 
     async def invite(self, by: By, asked: Invitation, now: datetime) -> Delegation:
-        """To practice staff: of no use before a card has used the mailed link (R110). Raises ``NotFresh``, ``Overlap``."""
+        """To practice staff: of no use before a card has used the mailed link (R110). Raises ``NotFresh``, ``Overlap``,
+        ``TooOften``."""
         self._need_fresh(by, now)
         begins, ends = period(asked.first, asked.last, self.rules.zone)
         token = self._ambient.token(24)
@@ -97,8 +98,8 @@ class DelegationOffice(DoctorsOwn):
 
     async def add_colleague(self, by: By, rpps: str, first: date, last: date, now: datetime) -> Delegation:
         """To a physician of the national directory, who is asked again by number (R118–R122): the same rights as the
-        doctor's own, from the first day on. Raises ``NotFresh``, ``Overlap``, ``Faulty`` for somebody who cannot be
-        chosen, and ``DirectoryUnavailable``: nothing is created then (R123)."""
+        doctor's own, from the first day on. Raises ``NotFresh``, ``Overlap``, ``TooOften``, ``Faulty`` for somebody who
+        cannot be chosen, and ``DirectoryUnavailable``: nothing is created then (R123)."""
         self._need_fresh(by, now)
         key = NationalId("8", rpps).text
         if key in keys_of(by.account):
@@ -150,6 +151,7 @@ class DelegationOffice(DoctorsOwn):
             if sum(event.what == "resent" and event.at > now - _DAY for event in past) >= _RESENT_A_DAY:
                 sentence = f"L'invitation a déjà été renvoyée {_RESENT_A_DAY} fois en un jour. Réessayez demain."
                 raise TooOften(Reason.RESEND_TOO_MANY, sentence)
+            await self._pace(await self._delegations.given_by(by.account.id), Person.of(one), now)
             token = self._ambient.token(24)
             until = min(now + self.rules.invite_life, one.ends)
             await self._acts.record(Act.DELEGATION_INVITED_AGAIN, by, one.id, now)
@@ -219,7 +221,8 @@ class DelegationOffice(DoctorsOwn):
         now: datetime,
     ) -> Delegation:
         """Other days, other rights (R125). ``rights`` ``None``: a colleague's, who has all of them, or as they are. Raises
-        ``NotFresh`` when something is added, ``Overlap``, ``ChangedMeanwhile``, and ``Faulty`` for one that is over."""
+        ``NotFresh`` and ``TooOften`` when something is added, ``Overlap``, ``ChangedMeanwhile``, and ``Faulty`` for one that is
+        over."""
         one = await self._versioned(by, delegation_id, version, now)
         if one.state(now).over:
             raise Faulty({"": [_OVER]})
@@ -232,6 +235,8 @@ class DelegationOffice(DoctorsOwn):
         longer = begins < one.begins or ends > one.ends
         if longer or wanted - rights_of(one, self.rules):
             self._need_fresh(by, now)
+            # Only what adds is counted: taking away is never refused, and to do it again something was added between.
+            await self._pace(await self._delegations.given_by(by.account.id), Person.of(one), now)
         before, after = self._said(one), self._said(replace(one, begins=begins, ends=ends, rights=wanted))
         detail = {name: after[name] for name in after if after[name] != before[name]}
         detail |= {f"{name}_before": before[name] for name in detail}

@@ -3,13 +3,16 @@
 Who has what and when is judged on all that the doctor gave, and written under the next of the doctor's numbers: of two
 acts at once one finds its number taken, and is judged again on what the other wrote (R124). A single delegation is
 guarded by its version besides.
+
+Each gift, each link sent again and each change is a mail to somebody, whom nobody asked: one person hears of one doctor
+so often in a day and no more (R111). Ending and narrowing are never refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.accounts.delegation import Delegation
@@ -23,6 +26,7 @@ from gateway.delegations.judging import (
     NotFresh,
     Overlap,
     Person,
+    TooOften,
     is_fresh,
     next_number,
     refuse_overlap,
@@ -31,6 +35,13 @@ from gateway.delegations.judging import (
 from gateway.policy.delegation import DelegationRules, days
 from gateway.ports import Audit, Bus, Value
 from gateway.reasons import Reason, Stale, Taken
+
+_DAY = timedelta(days=1)
+_GIVEN_A_DAY = 50  # by one doctor
+_TOLD_A_DAY = 20  # to one person, by one doctor
+_TELLING = frozenset({"given", "resent", "changed"})
+_TOO_MANY_GIVEN = f"Vous avez déjà donné {_GIVEN_A_DAY} délégations en un jour. Réessayez demain."
+_TOO_MANY_TOLD = "Cette personne a déjà reçu beaucoup de messages de votre part en un jour. Réessayez demain."
 
 
 class DoctorsOwn:
@@ -98,11 +109,11 @@ class DoctorsOwn:
         return one
 
     async def _add(self, by: By, made: Delegation, person: Person, now: datetime) -> Delegation:
-        """Raises ``Overlap``."""
+        """Raises ``Overlap`` and ``TooOften``."""
         detail = {"kind": made.kind.value, **self._said(made)}
         for turn in range(TURNS):
             given = await self._delegations.given_by(by.account.id)
-            await self._judge(by, given, person, made, now, recorded=turn > 0)
+            await self._judge(by, given, person, made, now, recorded=turn > 0, added=True)
             if turn == 0:
                 await self._acts.record(Act.DELEGATION_GIVEN, by, made.id, now, detail)
             made = replace(made, number=next_number(given))
@@ -152,15 +163,38 @@ class DoctorsOwn:
         raise Stale("too many delegations change at once")
 
     async def _judge(
-        self, by: By, given: Sequence[Delegation], person: Person, after: Delegation, now: datetime, *, recorded: bool
+        self,
+        by: By,
+        given: Sequence[Delegation],
+        person: Person,
+        after: Delegation,
+        now: datetime,
+        *,
+        recorded: bool,
+        added: bool = False,
     ) -> None:
-        """Raises ``Overlap``; the audit hears of it when it has the act already."""
+        """Raises ``Overlap``, and ``TooOften`` for one that is added; the audit hears of it when it has the act already."""
         try:
             refuse_overlap(given, person, after.begins, after.ends, now, but=after.id)
-        except Overlap:
+            if added:
+                if sum(one.created_at > now - _DAY for one in given) >= _GIVEN_A_DAY:
+                    raise TooOften(Reason.RESEND_TOO_MANY, _TOO_MANY_GIVEN)
+                await self._pace(given, person, now)
+        except (Overlap, TooOften) as error:
             if recorded:
-                await self._acts.record(Act.DELEGATION_REFUSED, by, after.id, now, reason=Reason.DELEGATION_OVERLAP)
+                await self._acts.record(Act.DELEGATION_REFUSED, by, after.id, now, reason=error.reason)
             raise
+
+    async def _pace(self, given: Sequence[Delegation], person: Person, now: datetime) -> None:
+        """Raises ``TooOften`` when this person heard of this doctor often enough for a day."""
+        since = now - _DAY
+        lately = [
+            one.id
+            for one in given
+            if person.has(one) and one.ends > since and (one.revoked_at is None or one.revoked_at >= since)
+        ]
+        if lately and await self._delegations.happened(lately, _TELLING, since) >= _TOLD_A_DAY:
+            raise TooOften(Reason.RESEND_TOO_MANY, _TOO_MANY_TOLD)
 
     def _said(self, one: Delegation) -> dict[str, str]:
         """Its days and rights in short texts, for the audit and the history."""

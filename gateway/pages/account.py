@@ -224,9 +224,10 @@ class AccountPages:
             Record(Act.SPACE_CHANGED, visit.now, account.id, correlation=visit.request_id, facts=facts)
         )
         try:
-            await house.keeper.move(session, target, visit.now, ticket)
+            _, moved = await house.keeper.move(session, target, visit.now, ticket)
         except SessionGone:
             return self._nobody(visit)
+        await house.contexts.renewed(session, moved, visit.now)
         answer = go("/")
         set_cookie(answer, SESSION, ticket)
         return answer

@@ -6,6 +6,7 @@ What the browser sends names a delegation and proves nothing: it is judged here,
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Protocol
 from urllib.parse import quote
@@ -22,6 +23,7 @@ from gateway.reasons import Reason
 from gateway.session.keeper import SessionGone
 from gateway.session.model import Session
 
+_ID = re.compile(r"dlg_[A-Za-z0-9_-]{1,60}\Z")
 REFUSALS: dict[Reason, str] = {
     Reason.DELEGATION_UNKNOWN: "Cette délégation n'existe pas, ou n'est pas la vôtre.",
     Reason.DELEGATION_ENDED: "Cette délégation n'est plus en cours.",
@@ -74,7 +76,7 @@ class ActingPages:
         except SessionGone:  # another tab was quicker, or the person signed out
             return self._nobody(back)
         if isinstance(outcome, Reason):
-            return await self._refused(visit, by, outcome)
+            return await self._refused(visit, by, wanted, outcome)
         answer = go(back)
         set_cookie(answer, SESSION, ticket)
         return answer
@@ -120,7 +122,10 @@ class ActingPages:
         set_cookie(answer, SESSION, ticket)
         return answer
 
-    async def _refused(self, visit: Visit, by: By, reason: Reason) -> web.Response:
+    async def _refused(self, visit: Visit, by: By, wanted: str, reason: Reason) -> web.Response:
+        facts = {"asked": "act"}
+        if _ID.match(wanted):  # whose it is, if anybody's, is for whoever reads the audit
+            facts["delegation"] = wanted
         await self._house.audit.record(
             Record(
                 Act.DELEGATION_REFUSED,
@@ -129,7 +134,7 @@ class ActingPages:
                 reason,
                 address=visit.client,
                 correlation=visit.request_id,
-                facts={"asked": "act"},
+                facts=facts,
             )
         )
         actions = [(f"{self._house.prefix}/delegations", "Voir mes habilitations", False)]

@@ -255,6 +255,7 @@ async def open_session(visit: Visit, account: Account, proof: Proof, attempt: At
     if present is not None:
         try:
             ticket, session = await house.keeper.step_up(replace(present, space=space), proof, now, ticket)
+            await house.contexts.renewed(present, session, now)
         except SessionGone:
             if attempt.method == STEP_UP:
                 return await stopped(visit, attempt, proof, Reason.STEP_UP_NEEDED, account)

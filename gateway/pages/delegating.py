@@ -14,6 +14,7 @@ from aiohttp import web
 from gateway.administration.actor import Faulty, Refused
 from gateway.delegations.author import By
 from gateway.delegations.forms import invitation_of, period_of
+from gateway.delegations.judging import TooOften
 from gateway.delegations.office import DelegationOffice, NotFresh
 from gateway.delegations.search import DirectorySearch
 from gateway.pages.base import Handler, Visit, go, handle
@@ -67,6 +68,9 @@ class DelegatingPages(DelegationRoom):
         except NotFresh as error:
             visit.log(error.reason, 403)
             return self._assistant(visit, typed, status=403, proof=step_up(visit, f"{_ASSISTANT}?said=proved"))
+        except TooOften as error:
+            visit.log(error.reason, 429)
+            return self._assistant(visit, typed, {"": (error.sentence,)}, 429)
         return self.done("invited")
 
     def _assistant(
@@ -145,6 +149,9 @@ class DelegatingPages(DelegationRoom):
         except NotFresh as error:
             visit.log(error.reason, 403)
             return self._period(visit, typed, status=403, proof=step_up(visit, f"{_DOCTOR}?said=proved"))
+        except TooOften as error:
+            visit.log(error.reason, 429)
+            return self._period(visit, typed, {"": (error.sentence,)}, 429)
         except DirectoryUnavailable as error:
             visit.log(error.reason, 503)
             return _later(self._period(visit, typed, {"": (DIRECTORY_DOWN,)}, 503))

@@ -18,6 +18,7 @@ from gateway.accounts.register import Register
 from gateway.administration.actor import ChangedMeanwhile, Faulty, Refused
 from gateway.delegations.author import By
 from gateway.delegations.forms import period_of
+from gateway.delegations.judging import TooOften
 from gateway.delegations.office import DelegationOffice, NotFresh
 from gateway.pages.base import Handler, Visit, go, handle
 from gateway.pages.delegation_room import DelegationRoom, Typed, merged, step_up
@@ -170,6 +171,9 @@ class DelegationDetail(DelegationRoom):
             visit.log(error.reason, 403)
             proof = step_up(visit, f"{_BACK}?said=proved")
             return await self._show(visit, by, one, typed=typed, proof=proof, status=403)
+        except TooOften as error:
+            visit.log(error.reason, 429)
+            return await self._show(visit, by, one, typed=typed, faults={"": (error.sentence,)}, status=429)
         return self._here(one, "changed")
 
     # End

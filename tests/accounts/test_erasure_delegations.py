@@ -109,6 +109,43 @@ async def test_r104_who_was_only_proposed_is_forgotten(records: Database) -> Non
     assert {line.what for line in await delegations.history("dlg_1")} == {"given", "declined"}
 
 
+@pytest.mark.parametrize("answer", ["waiting", "declined", "another confirmed"])
+async def test_r104_the_history_forgets_the_name_of_who_was_only_proposed(records: Database, answer: str) -> None:
+    """Of a card that gained nothing no name is left, whatever the doctor said and whoever has the delegation now; what the
+    history says of others stays, and so does the name of who had it (R149)."""
+    waiting = {"delegate": None, "delegate_key": None, "finalised_at": None, "invite_digest": None}
+    delegations = await give(records, delegation(1, delegator="acc_c", **waiting))
+    one = await delegations.by_id("dlg_1")
+    assert one is not None
+    name, proposal = {"name": "ANNE MARTIN"}, {"method": "cpe", "name": "ANNE MARTIN"}
+    fields = {"proposed": "acc_a", "proposed_name": "ANNE MARTIN", "proposed_at": START}
+    nobody = dict.fromkeys(fields)
+    one = await delegations.change(one, START, "proposed", "acc_a", proposal, **fields)
+    if answer != "waiting":
+        one = await delegations.change(one, START, "declined", "acc_c", name, **nobody)
+    if answer == "another confirmed":
+        other = {"name": "PAUL HENRY", "name_before": "Léa MOREAU"}
+        one = await delegations.change(one, START, "proposed", "acc_b", {**proposal, "name": "PAUL HENRY"})
+        await delegations.change(one, START, "confirmed", "acc_c", other, delegate="acc_b", finalised_at=START)
+    await Archive(records).erase(await read(records), START, "owner")
+    past = await delegations.history("dlg_1")
+    assert "MARTIN" not in str(past)
+    assert [line.detail for line in past if line.author == "acc_a" and line.what == "proposed"] == [{"method": "cpe"}]
+    if answer == "another confirmed":
+        assert str(past).count("PAUL HENRY") == 2
+
+
+async def test_r104_the_history_of_who_had_it_keeps_what_was_done(records: Database) -> None:
+    """Confirmed and then erased: it was theirs, and stays known as long as the delegation is kept (R149)."""
+    delegations = await give(records, delegation(1, delegator="acc_c", delegate="acc_a"))
+    one = await delegations.by_id("dlg_1")
+    assert one is not None
+    one = await delegations.change(one, START, "proposed", "acc_a", {"method": "cpe", "name": "ANNE MARTIN"})
+    await delegations.change(one, START, "confirmed", "acc_c", {"name": "ANNE MARTIN", "name_before": "Léa MOREAU"})
+    await Archive(records).erase(await read(records), START, "owner")
+    assert str(await delegations.history("dlg_1")).count("ANNE MARTIN") == 2
+
+
 async def test_r104_erasure_and_a_change_of_a_delegation_at_once(records: Database) -> None:
     """Whichever is first, all of the account is gone and the delegation is over."""
     delegations = await give(records, delegation(1))

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from gateway.accounts.delegation import Delegation, State
 from gateway.administration.actor import NotThere, NotYours
 from gateway.delegations.author import By
-from gateway.delegations.judging import Barred, NotFresh, Overlap
+from gateway.delegations.judging import Barred, NotFresh, Overlap, TooOften
 from gateway.delegations.office import DelegationOffice
 from gateway.identity import Assurance, Method, Space
 from gateway.policy.delegation import PARIS, days
@@ -218,3 +219,66 @@ async def test_r124_additions_of_several_people_at_once_are_all_kept(either: Pra
     by = await either.by("bernard")
     await asyncio.gather(*(either.office.invite(by, asked(mail=f"{one}@example.test"), START) for one in range(6)))
     assert sorted(one.number for one in await either.office.given(by, START)) == [1, 2, 3, 4, 5, 6]
+
+
+# Nobody's mailbox is filled (R111)
+
+
+async def test_r111_one_person_hears_of_one_doctor_so_often_a_day(practice: Practice) -> None:
+    """Given and ended, given for other days, changed to and fro: in all so many in a day, then a sentence; ending and
+    narrowing are never refused, another address and another doctor are another matter, and so is the next day."""
+    by = await practice.by("bernard")
+    made, _ = await practice.invited(by)
+    for turn in range(6):  # six given, six ended
+        await practice.office.end(by, made.id, START)
+        made, _ = await practice.invited(by, mail=MAIL.upper() if turn % 2 else MAIL)
+    for turn in range(6):
+        made = await practice.office.change(by, made.id, made.version, TODAY, LAST + (turn + 1) * DAY, None, START)
+    for _ in range(5):
+        await practice.office.resend(by, made.id, START)
+    other, _ = await practice.invited(by, first=LAST + 20 * DAY, last=LAST + 20 * DAY)
+    await practice.office.resend(by, other.id, START)  # the twentieth
+    practice.letters.clear()
+    version = (await practice.held(made.id)).version
+    far = LAST + 30 * DAY
+    for attempt in (
+        lambda: practice.invited(by, first=far, last=far),
+        lambda: practice.office.resend(by, other.id, START),
+        lambda: practice.office.change(by, made.id, version, TODAY, LAST + 8 * DAY, None, START),
+    ):
+        with pytest.raises(TooOften) as caught:
+            await attempt()
+        assert caught.value.reason is Reason.RESEND_TOO_MANY
+    assert practice.letters == []
+    assert (await practice.held(made.id)).version == version
+    shorter = await practice.office.change(by, made.id, version, TODAY, LAST, None, START)
+    assert shorter.version == version + 1  # taking away is not
+    assert (await practice.office.end(by, made.id, START)).state(START) is State.REVOKED
+    await practice.invited(by, mail="b@example.test", first=far, last=far)
+    await practice.invited(await practice.by("petit"), first=far, last=far)
+    practice.at(START + DAY + timedelta(seconds=1))
+    await practice.invited(await practice.by("bernard"), first=far, last=far)
+
+
+async def test_r121_a_colleague_is_added_so_often_a_day(practice: Practice) -> None:
+    """Added and ended again and again: the same count, by number."""
+    by = await practice.by("bernard")
+    for _ in range(20):
+        made = await practice.office.add_colleague(by, PETIT.rpps, TODAY, LAST, START)
+        await practice.office.end(by, made.id, START)
+    with pytest.raises(TooOften):
+        await practice.office.add_colleague(by, PETIT.rpps, TODAY, LAST, START)
+
+
+async def test_r111_a_doctor_gives_so_many_a_day(practice: Practice) -> None:
+    """Fifty people in a day, whoever they are; nothing of the next one is written, and nothing mailed."""
+    by = await practice.by("bernard")
+    for number in range(50):
+        await practice.office.invite(by, asked(mail=f"p{number}@example.test"), START)
+    practice.letters.clear()
+    said = practice.trail.said()
+    with pytest.raises(TooOften):
+        await practice.office.invite(by, asked(), START)
+    assert (await kept(practice), practice.letters, practice.trail.said()) == (50, [], said)
+    practice.at(START + DAY + timedelta(seconds=1))
+    await practice.office.invite(await practice.by("bernard"), asked(first=TODAY + DAY), practice.now)

@@ -249,3 +249,13 @@ async def test_given_back_and_ended_at_once(either: Practice) -> None:
     await asyncio.gather(either.office.end(doctor, one.id, later), either.receiving.renounce(staff, one.id, later))
     assert (await either.past(one.id)).count("ended") == 1
     assert (await either.held(one.id)).revoked_by in ("delegator", "delegate")
+
+
+async def test_who_may_not_act_by_a_name_that_no_database_holds(either: Practice) -> None:
+    """Half of what a form can hold is no text for a database: it is nobody's delegation, and not a database that is down."""
+    by = await either.by("moreau")
+    for name in ("dlg_\x00", "\x00", "dlg_\x7f\n"):
+        assert await either.receiving.begin(by, name, START, ONE) is Reason.DELEGATION_UNKNOWN
+        with pytest.raises(NotThere):
+            await either.receiving.renounce(by, name, START)
+    assert await either.there(by.session)

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.accounts.delegation import Delegation, State
+from gateway.accounts.delegations import Delegations
+from gateway.delegations.author import By
 from gateway.identity import Assurance, Method, Space
+from gateway.pages.account import AccountPages
 from gateway.pages.base import SESSION
+from gateway.pages.house import HOUSE
+from gateway.reasons import RecordsUnavailable
 from gateway.session.keeper import digest_of
-from tests.pages.surgery import BERNARD, MOREAU, PREFIX, Reading, Surgery, surgery
+from gateway.session.model import Session
+from tests.pages.staff import MOREAU as STAFF
+from tests.pages.staff import Browser, Staffed, staffed
+from tests.pages.surgery import BERNARD, MOREAU, PREFIX, STAMPS, Reading, Surgery, surgery
 
 ACTING = "/../acting"
 UNKNOWN = "n'existe pas, ou n'est pas la vôtre"
@@ -112,7 +123,7 @@ async def test_r126_only_an_active_one_is_taken_up(tmp_path: Path, state: State)
         here.ticket = before
         assert await under(here) is None
         (fact,) = await traces(here, "delegation:refuse")
-        assert fact["asked"] == "act"
+        assert fact == {"asked": "act", "delegation": given.id}
 
 
 async def test_anothers_delegation_is_like_one_that_does_not_exist(tmp_path: Path) -> None:
@@ -126,6 +137,9 @@ async def test_anothers_delegation_is_like_one_that_does_not_exist(tmp_path: Pat
         references = {line.rpartition("Référence")[0] for line in said}
         assert len(references) == 1
         assert UNKNOWN in references.pop()
+        tried = [one.get("delegation") for one in await traces(here, "delegation:refuse")]
+        assert sorted(filter(None, tried)) == sorted([theirs.id, own.id, "dlg_nowhere"])  # and never a text of no id
+        assert len(tried) == 4
 
 
 @pytest.mark.parametrize(
@@ -209,3 +223,104 @@ async def test_r131_a_sleeping_doctor_is_nobody_to_act_for(tmp_path: Path) -> No
         assert answer.status == 403
         assert "ses délégations sont suspendues" in answer.words
         assert replace(given, version=1) == replace(await here.read(given), version=1)
+
+
+async def uses_of(place: Staffed, delegation_id: str) -> list[tuple[str, str, bool]]:
+    """Who used it: the session as the access journal names it, the means, and whether it is over; the oldest first."""
+    uses = reversed(await place.delegations.uses(delegation_id))
+    return [(use.session, use.method, use.ended_at is not None) for use in uses]
+
+
+async def test_r149_another_proof_while_acting_goes_on_under_its_new_name(tmp_path: Path) -> None:
+    """A step-up gives the session another name: the doctor's list of uses follows it, and ends when acting ends."""
+    async with staffed(tmp_path) as place:
+        place.card.holder, me = STAFF, Browser(place)
+        given = await place.invite()
+        await me.join()
+        await me.get(f"{PREFIX}/delegations")
+        names = [digest_of(me.cookies[SESSION])[:12]]
+        by = By(await place.house.register.by_id(await _holder(place)), await _session(place, me))  # type: ignore[arg-type]
+        place.world.ambient.advance(60)
+        ticket = "t" * 43
+        assert isinstance(await place.receiving.begin(by, given.id, place.now, ticket), Session)
+        me.cookies[SESSION] = ticket
+        names.append(digest_of(ticket)[:12])
+        place.world.ambient.advance(60)
+        await me.get(f"{PREFIX}/sign-in/card?space=professionnel&return=/x")
+        renewed = digest_of(me.cookies[SESSION])[:12]
+        assert renewed not in names, me.last.text
+        assert (await _session(place, me)).acting_under == given.id
+        assert await uses_of(place, given.id) == [(names[1], "cpe", True), (renewed, "cpe", False)]
+        first, second = reversed(await place.delegations.uses(given.id))
+        assert first.ended_at == second.began_at == place.now
+        place.world.ambient.advance(60)
+        await place.receiving.leave(replace(by, session=await _session(place, me)), place.now, "u" * 43)
+        assert [over for _, _, over in await uses_of(place, given.id)] == [True, True]
+
+
+async def test_r145_signing_out_while_acting_is_done_whatever_becomes_of_the_list_of_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session is over: the browser hears so and forgets it, and is not told that it is still signed in."""
+
+    async def silent(self: Delegations, session: str, now: datetime) -> None:
+        raise RecordsUnavailable("the test says so")
+
+    async with staffed(tmp_path) as place:
+        place.card.holder, me = STAFF, Browser(place)
+        given = await place.invite()
+        await me.join()
+        by = By(await place.house.register.by_id(await _holder(place)), await _session(place, me))  # type: ignore[arg-type]
+        ticket = "t" * 43
+        assert isinstance(await place.receiving.begin(by, given.id, place.now, ticket), Session)
+        me.cookies[SESSION] = ticket
+        await me.get(f"{PREFIX}/delegations/invitation?token={'u' * 32}")
+        monkeypatch.setattr(Delegations, "ended", silent)
+        answer = await me.post("/sign-out", follow=False)
+        assert (answer.status, answer.location) == (303, f"{PREFIX}/signed-out")
+        assert me.cookies[SESSION] in ("", '""')
+        assert await place.house.keeper.resume(digest_of(ticket), place.now) is None
+
+
+async def _holder(place: Staffed) -> str:
+    account = await place.of(STAFF)
+    assert account is not None
+    return account.id
+
+
+async def _session(place: Staffed, browser: Browser) -> Session:
+    session = await place.house.keeper.resume(digest_of(browser.cookies[SESSION]), place.now)
+    assert session is not None
+    return session
+
+
+async def test_r149_another_space_while_acting_goes_on_under_its_new_name(tmp_path: Path) -> None:
+    """Changing the space does the same; who acts for nobody leaves no line."""
+    async with surgery(tmp_path) as here:
+        given = await here.colleague()
+        rules = SimpleNamespace(
+            methods=lambda account, now: None,
+            strong=lambda account, now: True,
+            banner=lambda account, now: "",
+            contacts=lambda account, now: (),
+            above=lambda scope: [scope],
+        )
+        everything = {space: ["card"] for space in Space}
+        house = replace(here.client.app[HOUSE], rules=rules, methods=everything)  # type: ignore[index]
+        app = web.Application()
+        app[HOUSE] = house
+        app.router.add_routes(AccountPages(house, *[None] * 4).routes())  # type: ignore[arg-type]
+        await here.be()
+        async with TestClient(TestServer(app), headers=STAMPS) as client:
+            own, here.client = here.client, client
+            here.ticket = ticket_of(await here.post("/../account/space", space="professionnel"))
+            assert await here.delegations.uses(given.id) == ()
+            here.client = own
+            await here.acts_for(given)
+            here.world.ambient.advance(60)
+            here.client = client
+            here.ticket = ticket_of(await here.post("/../account/space", space="liberal"))
+            assert await under(here) == given.id
+            new, old = await here.delegations.uses(given.id)
+            assert (old.ended_at, new.began_at, new.ended_at) == (here.now, here.now, None)
+            assert (new.session, new.user) == (digest_of(here.ticket)[:12], BERNARD)

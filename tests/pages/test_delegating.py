@@ -233,6 +233,24 @@ async def test_r124_the_same_person_twice_is_refused_with_a_sentence(tmp_path: P
         assert len(await here.mine()) == 1
 
 
+async def test_r111_too_much_in_a_day_is_said_and_what_was_typed_is_kept(tmp_path: Path) -> None:
+    """For staff and for a fellow doctor: 429, a sentence, nothing created."""
+    async with surgery(tmp_path) as here:
+        await here.be()
+        for number in range(50):
+            more = {"email": f"p{number}@example.test"}
+            assert (await here.post(ASSISTANT, **{**staff(here), **more})).status == 303
+        page = await here.post(ASSISTANT, **staff(here))
+        assert page.status == 429
+        assert "50 délégations en un jour" in page.words
+        kept(page, staff(here))
+        period = {"start": here.day(), "end": here.day(9)}
+        page = await here.post(DOCTOR, rpps="99700100060", doctor="Élodie GARNIER", **period)
+        assert page.status == 429
+        assert "50 délégations en un jour" in page.words
+        assert len(await here.mine()) == 50
+
+
 async def test_h4_a_form_without_its_token_changes_nothing(tmp_path: Path) -> None:
     """And shows again what was typed."""
     async with surgery(tmp_path) as here:

@@ -283,6 +283,34 @@ async def test_r111_an_invitation_is_sent_again_five_times_a_day(tmp_path: Path)
         assert "Invitation renvoyée" in (await here.get(f"/one/{one.id}")).words
 
 
+async def test_r111_changed_too_often_in_a_day_is_said(tmp_path: Path) -> None:
+    """Each change is a mail to the person: after twenty in a day, 429 with a sentence and nothing saved for what adds
+    something; what takes away is saved as ever."""
+    async with surgery(tmp_path) as here:
+        one = await here.has(State.INVITED)
+        await here.be()
+        for turn in range(21):
+            now = await here.read(one)
+            start = here.day(-2)
+            page = await here.post(
+                f"/one/{one.id}/change",
+                version=str(now.version),
+                start=start,
+                end=here.day(4 - turn % 2 if turn < 20 else 5),
+                rights=["grandage:consulter"],
+            )
+            assert page.status == (429 if turn == 20 else 303), page.words
+        assert "beaucoup de messages" in page.words
+        assert (await here.read(one)).version == now.version
+        less = {
+            "version": str(now.version),
+            "start": here.day(-2),
+            "end": here.day(1),
+            "rights": ["grandage:consulter"],
+        }
+        assert (await here.post(f"/one/{one.id}/change", **less)).status == 303
+
+
 async def test_r111_nobody_is_invited_any_more(tmp_path: Path) -> None:
     async with surgery(tmp_path) as here:
         one = await here.has(State.ACTIVE)
