@@ -1,15 +1,13 @@
-"""Fixtures that rooms of every floor share: one PostgreSQL for the whole run, and an empty database on either engine."""
+"""Fixtures that rooms of every floor share: one PostgreSQL for the whole run, and a database on either engine."""
 
 from __future__ import annotations
 
-import subprocess
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.servers import PostgresServer, free_port, postgres_server
+from tests.blank import Blank
+from tests.servers import PostgresServer, postgres_server
 
 
 @pytest.fixture(scope="session")
@@ -19,15 +17,31 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of its own, once on each engine."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'records.db'}"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    name = f"test_{free_port()}_{time.monotonic_ns()}"
-    subprocess.run(
-        ["psql", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-qc", f"CREATE DATABASE {name}"],
-        check=True,
-    )
-    return server.url.rpartition("/")[0] + "/" + name
+ENGINES = ["sqlite", "postgresql"]
+
+
+@pytest.fixture(scope="session")
+def sqlite_blank(tmp_path_factory: pytest.TempPathFactory) -> Blank:
+    return Blank(tmp_path_factory.mktemp("sqlite"), None)
+
+
+@pytest.fixture(scope="session")
+def postgres_blank(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) -> Blank:
+    return Blank(tmp_path_factory.mktemp("postgres_blank"), postgres)
+
+
+@pytest.fixture(params=ENGINES)
+def url(request: pytest.FixtureRequest) -> str:
+    """A database of its own with today's schema and no rows, once on each engine."""
+    return _blank(request).migrated()
+
+
+@pytest.fixture(params=ENGINES)
+def empty_url(request: pytest.FixtureRequest) -> str:
+    """A database of its own without any table, once on each engine."""
+    return _blank(request).empty()
+
+
+def _blank(request: pytest.FixtureRequest) -> Blank:
+    blank: Blank = request.getfixturevalue("sqlite_blank" if request.param == "sqlite" else "postgres_blank")
+    return blank

@@ -12,14 +12,14 @@ from gateway.accounts.register import mail_key
 from gateway.edges.database import Database
 from gateway.ports import Insert, Row
 from tests.ambient import START
+from tests.blank import opened
 
 DAY = timedelta(days=1)
 
 
 @asynccontextmanager
 async def database(folder: Path) -> AsyncIterator[Database]:
-    made = Database(f"sqlite:///{folder / 'records.db'}")
-    await made.migrate()
+    made = await opened(f"sqlite:///{folder / 'records.db'}")
     yield made
     await made.close()
 

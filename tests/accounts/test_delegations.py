@@ -16,6 +16,7 @@ from gateway.policy.delegation import PARIS, period
 from gateway.reasons import Stale, Taken
 from tests.accounts.test_delegation import INVITED
 from tests.ambient import START, TestAmbient
+from tests.blank import opened
 
 DAY = timedelta(days=1)
 WHOLE = replace(
@@ -37,8 +38,7 @@ WHOLE = replace(
 
 @pytest.fixture
 async def records(url: str) -> AsyncIterator[Database]:
-    database = Database(url)
-    await database.migrate()
+    database = await opened(url)
     yield database
     await database.close()
 

@@ -20,6 +20,7 @@ from gateway.identity import searchable
 from gateway.overview import Measure
 from gateway.policy.establishments import Defaults
 from gateway.ports import Insert
+from tests.blank import opened
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 PARIS = ZoneInfo("Europe/Paris")
@@ -81,8 +82,7 @@ class Country:
 
 @asynccontextmanager
 async def country(url: str | Path) -> AsyncIterator[Country]:
-    database = Database(f"sqlite:///{url}" if isinstance(url, Path) else url)
-    await database.migrate()
+    database = await opened(f"sqlite:///{url}" if isinstance(url, Path) else url)
     for one, path in PATHS.items():
         parent = path.split("/")[-3] or None
         await database.write(

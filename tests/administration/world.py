@@ -31,6 +31,7 @@ from gateway.policy.establishments import Defaults
 from gateway.policy.legal import Legal, Status
 from gateway.ports import Insert, Row
 from tests.ambient import START, TestAmbient
+from tests.blank import opened
 
 CUT_OFF = datetime(2025, 12, 31, 23, tzinfo=UTC)
 NATIONAL = Actor("acc_national", "Nora Nation", (Grant(Role.NATIONAL, "nation"),), "192.0.2.1", "req_1")
@@ -169,9 +170,8 @@ def defaults() -> Defaults:
 @asynccontextmanager
 async def world_on(url: str) -> AsyncIterator[World]:
     """The world on the database at this address, migrated and seeded."""
-    records = Database(url)
+    records = await opened(url)
     try:
-        await records.migrate()
         where = paths()
         await records.write(
             *(

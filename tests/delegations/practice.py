@@ -33,6 +33,7 @@ from gateway.session.model import Lifetimes, Session
 from gateway.texts import Text
 from tests.accounts.shelf import account
 from tests.ambient import START, TestAmbient
+from tests.blank import opened
 
 DAY = timedelta(days=1)
 TODAY = date(2026, 3, 2)  # START, in Paris
@@ -213,8 +214,7 @@ def asked(**changes: Any) -> Invitation:
 
 @asynccontextmanager
 async def practice_on(url: str) -> AsyncIterator[Practice]:
-    records = Database(url)
-    await records.migrate()
+    records = await opened(url)
     for name, number in NUMBERS.items():
         family, given, profession = NAMES[name]
         await records.write(

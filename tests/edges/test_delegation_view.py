@@ -14,6 +14,7 @@ from gateway.edges.database import Database
 from gateway.edges.overview import SqlOverview
 from gateway.overview import DelegationQuery
 from gateway.ports import Insert
+from tests.blank import opened
 from tests.edges.test_overview import NOW, PATHS, TREE, account, member
 
 ACTS = ("session:open", "acting:begin")
@@ -22,8 +23,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 async def database(url: str) -> AsyncIterator[Database]:
-    made = Database(url)
-    await made.migrate()
+    made = await opened(url)
     more = {"name": "x", "revision": 0, "updated_at": NOW, "version": 1}
     await made.write(
         *(

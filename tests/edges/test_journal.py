@@ -21,13 +21,13 @@ from gateway.ports import Change, Delete, Insert, Row, Update, Where
 from gateway.reasons import Reason, RecordsUnavailable
 from gateway.trail import Checkpoints
 from tests.ambient import START
+from tests.blank import opened
 from tests.edges.chained import KEY, act, faults, signer_in
 
 
 @pytest.fixture
 async def records(url: str) -> AsyncIterator[Database]:
-    database = Database(url)
-    await database.migrate()
+    database = await opened(url)
     yield database
     await database.close()
 

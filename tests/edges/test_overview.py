@@ -20,6 +20,7 @@ from gateway.identity import searchable
 from gateway.overview import CATEGORIES, STOPS, AccountQuery, AuditQuery, Measure, Page
 from gateway.ports import Insert
 from gateway.reasons import RecordsUnavailable
+from tests.blank import opened
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 YEAR = timedelta(days=365)
@@ -51,8 +52,7 @@ REACHES: tuple[tuple[str, ...], ...] = (
 
 @pytest.fixture
 async def database(url: str) -> AsyncIterator[Database]:
-    made = Database(url)
-    await made.migrate()
+    made = await opened(url)
     await made.write(
         *(
             Insert("scopes", {

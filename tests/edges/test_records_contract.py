@@ -243,20 +243,20 @@ async def test_migrations_are_idempotent(records: Database) -> None:
     assert await records.is_current()
 
 
-async def test_processes_migrating_at_once(url: str) -> None:
+async def test_processes_migrating_at_once(empty_url: str) -> None:
     """Three processes that start together on an empty database migrate it once and all succeed."""
     program = (
         "import asyncio, sys; from gateway.edges.database import Database\n"
         "async def main():\n d = Database(sys.argv[1]); await d.migrate(); assert await d.is_current(); await d.close()\n"
         "asyncio.run(main())"
     )
-    running = [subprocess.Popen([sys.executable, "-c", program, url]) for _ in range(3)]
+    running = [subprocess.Popen([sys.executable, "-c", program, empty_url]) for _ in range(3)]
     assert [process.wait(60) for process in running] == [0, 0, 0]
 
 
-async def test_an_empty_database_is_not_current(url: str) -> None:
+async def test_an_empty_database_is_not_current(empty_url: str) -> None:
     """Before the first migration the schema is not the one expected."""
-    database = Database(url)
+    database = Database(empty_url)
     assert not await database.is_current()
     await database.close()
 
@@ -285,10 +285,10 @@ async def test_r7_a_database_that_is_gone_is_unknown(tmp_path: Path) -> None:
         await database.close()
 
 
-async def test_accounts_of_the_first_schema_are_kept(url: str) -> None:
+async def test_accounts_of_the_first_schema_are_kept(empty_url: str) -> None:
     """A database of version 0001 with people in it comes to the newest schema: their addresses are found as before, and
     the schema is the one this version was written for."""
-    database = Database(url)
+    database = Database(empty_url)
     async with database._engine.connect() as connection:
         await connection.execution_options(vtgw_write=True)
         await connection.run_sync(lambda raw: command.upgrade(_config(raw), "0001"))

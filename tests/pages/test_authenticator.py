@@ -24,7 +24,6 @@ from gateway.accounts.account import Account
 from gateway.accounts.authenticator import Authenticators
 from gateway.accounts.register import Register
 from gateway.audit import Act, Record
-from gateway.edges.database import Database
 from gateway.edges.keys import Secrets, ensure_secret
 from gateway.edges.memory_store import MemoryStore
 from gateway.identity import Assurance, Identity, Method, NationalId, Proof, Space
@@ -36,6 +35,7 @@ from gateway.ports import Insert
 from gateway.session.keeper import Keeper
 from gateway.session.model import Lifetimes
 from tests.ambient import START, TestAmbient
+from tests.blank import opened
 from tests.pages.hollow import Nobody
 
 HERE = "/gw/account/authenticator"
@@ -109,8 +109,7 @@ def codes_of(page: str) -> list[str]:
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
     ambient, secrets = TestAmbient(), Secrets(ensure_secret(tmp_path / "secret"))
-    records = Database(f"sqlite:///{tmp_path / 'records.db'}")
-    await records.migrate()
+    records = await opened(f"sqlite:///{tmp_path / 'records.db'}")
     for number, origin in ((1, "strong"), (2, "referent")):
         values: dict[str, Any] = {
             "id": f"acc_{number}",
