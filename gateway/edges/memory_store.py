@@ -14,6 +14,8 @@ _SWEEP_EVERY = 1000  # writes between two clean-ups
 class MemoryStore:
     """Keys with an end. An entry that was once seen expired is gone, whatever the clock does later."""
 
+    replicated = False
+
     def __init__(self, ambient: Ambient) -> None:
         self._ambient = ambient
         self._entries: dict[str, tuple[bytes, datetime]] = {}

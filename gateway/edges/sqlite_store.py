@@ -38,6 +38,8 @@ T = TypeVar("T")
 class SqliteStore:
     """``path`` is made if it is missing, readable by its owner alone."""
 
+    replicated = False
+
     def __init__(self, path: Path, ambient: Ambient) -> None:
         self._path = path
         self._ambient = ambient

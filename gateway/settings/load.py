@@ -32,10 +32,12 @@ class SettingsError(Exception):
         self.faults = faults
 
 
-def load(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings of this file under this environment; raises ``SettingsError`` with every fault at once."""
+def load(path: Path, environ: Mapping[str, str] | None = None, text: str | None = None) -> Settings:
+    """The settings of this file under this environment; raises ``SettingsError`` with every fault at once.
+
+    ``text``: what stood in the file when it was read before; otherwise it is read now."""
     try:
-        data: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+        data: dict[str, Any] = tomllib.loads(path.read_text("utf-8") if text is None else text)
     except OSError as error:
         raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -199,6 +201,8 @@ def _together(settings: Settings) -> list[str]:
         faults.append("sms.sender: needed because otp.channels includes sms")
     if "passkey" in methods and is_address(urlsplit(settings.gateway.public_url).hostname or ""):
         faults.append("methods: passkeys need a host name in gateway.public_url, not an address")
+    if settings.gateway.workers > 1 and settings.store.url.startswith("memory://"):
+        faults.append("store.url: memory:// is one process's own, and gateway.workers are several")
     if settings.session.idle > settings.session.absolute:
         faults.append("session.idle: longer than session.absolute")
     if (
@@ -228,6 +232,9 @@ def _files(settings: Settings) -> list[tuple[Path, str]]:
         found += [(path, "card.trust") for path in settings.card.trust]
     if settings.psc is not None and settings.psc.ca is not None:
         found.append((settings.psc.ca, "psc.ca"))
+    for name in ("ca", "certificate", "key"):
+        if (path := getattr(settings.store, name)) is not None:
+            found.append((path, f"store.{name}"))
     if settings.directory.ca is not None:
         found.append((settings.directory.ca, "directory.ca"))
     if settings.charter.file is not None:

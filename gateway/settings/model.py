@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from gateway import database_url
 from gateway.identity import Space
 from gateway.settings.delegation import DelegationSection
 from gateway.settings.directory import DirectorySection
@@ -58,6 +59,7 @@ from gateway.settings.people import (
     StrongSection,
 )
 from gateway.settings.sms import SmsSection
+from gateway.settings.store import StoreSection
 
 
 class GatewaySection(Section):
@@ -70,6 +72,7 @@ class GatewaySection(Section):
     workers: Annotated[int, BeforeValidator(processes), Field(ge=1, le=64)] = 1
     default_space: Space = Space.PROFESSIONNEL
     drain: Annotated[float, Field(ge=0, le=600)] = 30
+    watchdog: Annotated[float, Field(ge=3, le=600)] = 30
 
 
 class Listener(Section):
@@ -165,24 +168,25 @@ class RouteSection(Section):
 
 class RecordsSection(Section):
     url: str = ""
+    pool: Annotated[int, Field(ge=2, le=100)] = 10
 
     @model_validator(mode="after")
     def _known(self) -> RecordsSection:
-        if self.url and not self.url.startswith(("sqlite:///", "postgresql+psycopg://")):
-            raise ValueError("records.url starts with sqlite:/// or postgresql+psycopg://")
+        if not self.url or self.url.startswith("sqlite:///"):
+            return self
+        if not self.url.startswith(database_url.SCHEME):
+            raise ValueError(f"records.url starts with sqlite:/// or {database_url.SCHEME}")
+        address = database_url.parse(self.url)
+        if address.parameters.get("sslmode") != "verify-full" and not all(map(_is_near, address.reached)):
+            raise ValueError(
+                "a database over a network needs ?sslmode=verify-full (TLS, and the server's name checked)"
+            )
         return self
 
 
-class StoreSection(Section):
-    url: str = ""
-
-    @model_validator(mode="after")
-    def _known(self) -> StoreSection:
-        if self.url and not self.url.startswith(("sqlite:///", "redis://", "rediss://", "memory://")):
-            raise ValueError("store.url starts with sqlite:///, redis://, rediss:// or memory://")
-        if self.url.startswith("redis://") and not is_loopback(urlsplit(self.url).hostname or ""):
-            raise ValueError("a store over a network must be rediss:// (TLS)")
-        return self
+def _is_near(host: str) -> bool:
+    """Loopback, or a Unix socket: a folder, or libpq's own default."""
+    return not host or host.startswith("/") or is_loopback(host)
 
 
 class PscSection(Section):

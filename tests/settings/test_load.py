@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.deployment import keys_of_this_machine
 from gateway.settings import Secret, SettingsError, load
 from tests.smallest import SMALLEST
 
@@ -66,6 +67,35 @@ def test_t4_unsafe_values_are_refused(tmp_path: Path, change: tuple[str, str], k
     (fault,) = faults(tmp_path, SMALLEST.replace(*change, 1))
     assert fault.split(": ")[1] == key
     assert "in the text" not in fault
+
+
+def test_several_workers_need_a_store_they_share(tmp_path: Path) -> None:
+    """memory:// is one process's own: two workers would each have their own sessions, counters and used codes."""
+    memory = SMALLEST + '[store]\nurl = "memory://"\n'
+    assert faults(tmp_path, memory) == []
+    (fault,) = faults(tmp_path, memory, GATEWAY_GATEWAY__WORKERS="2")
+    assert "store.url: memory://" in fault
+
+
+@pytest.mark.parametrize(
+    ("environ", "own"),
+    [
+        ({}, ()),
+        ({"GATEWAY_STORE__URL": "memory://", "GATEWAY_RECORDS__URL": "sqlite:///x.db"}, ()),
+        ({"GATEWAY_STORE__URL": "redis://127.0.0.1:6399/0"}, ("secrets.key_file", "assertion.key")),
+        ({"GATEWAY_RECORDS__URL": "postgresql+psycopg://127.0.0.1/vt"}, ("secrets.key_file", "assertion.key")),
+        ({"GATEWAY_STORE__URL": "redis://127.0.0.1:6399/0", "GATEWAY_SECRETS__KEY_FILE": "{}"}, ("assertion.key",)),
+    ],
+)
+def test_keys_made_here_are_named_when_memory_is_shared(
+    tmp_path: Path, environ: dict[str, str], own: tuple[str, ...]
+) -> None:
+    """Another machine could not read what was signed and sealed with them."""
+    path, key = tmp_path / "gateway.toml", tmp_path / "key"
+    path.write_text(SMALLEST)
+    key.write_text("any")
+    settings = load(path, {name: value.replace("{}", str(key)) for name, value in environ.items()})
+    assert keys_of_this_machine(settings) == own
 
 
 def test_environment_and_secret_files(tmp_path: Path) -> None:
