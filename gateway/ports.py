@@ -6,6 +6,7 @@ Error contracts are part of a port: whatever fails outside, callers see only the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -103,11 +104,36 @@ class Delete:
     where: Where
 
 
+@dataclass(frozen=True, slots=True)
+class Find:
+    """One question, as ``Records.find`` takes it."""
+
+    table: str
+    where: Where
+    order: Sequence[str] = ()
+    limit: int | None = None
+
+
 Change = Insert | Update | Delete
 Row = Mapping[str, Value]
 
 
-class Records(Protocol):
+class Hold(Protocol):
+    """Being the only one who does something, as long as it lasts."""
+
+    async def lost(self) -> None:
+        """Returns when it is lost: from then on another may do the same."""
+
+
+class Alone(Protocol):
+    """Who does something alone, among all workers and machines of one database."""
+
+    def alone(self, name: str) -> AbstractAsyncContextManager[Hold | None]:
+        """Within it nobody else has the same name; ``None`` when somebody has it already. It never waits for them. Raises
+        ``RecordsUnavailable`` on entering."""
+
+
+class Records(Alone, Protocol):
     """Durable rows. Methods raise ``RecordsUnavailable``; ``write`` also ``Taken`` and ``Stale``.
 
     Tables and columns are those of ``edges.database``; an unknown name is a programming error (``LookupError``).
@@ -124,6 +150,9 @@ class Records(Protocol):
     ) -> tuple[Row, ...]:
         """Rows whose columns equal the values (a sequence: one of them; a span: within). ``-column`` in ``order`` sorts
         downwards."""
+
+    async def find_all(self, *questions: Find) -> tuple[tuple[Row, ...], ...]:
+        """The rows of several questions, one after the other on one connection: what belongs together costs one turn."""
 
     async def count(self, table: str, where: Where) -> int:
         """How many rows ``find`` would find."""

@@ -60,6 +60,15 @@ class Blank:
         self._say(f"CREATE DATABASE {name} TEMPLATE {self._template.rpartition('/')[2]}")
         return self._at(name)
 
+    def copy(self, url: str) -> str:
+        """A database of its own with all that stands in that one, which nobody is connected to."""
+        name = f"test_{next(_NUMBERS)}"
+        if self._server is None:
+            shutil.copyfile(url.removeprefix("sqlite:///"), self._folder / f"{name}.db")
+            return f"sqlite:///{self._folder / name}.db"
+        self._say(f"CREATE DATABASE {name} TEMPLATE {url.rpartition('/')[2]}")
+        return self._at(name)
+
     def _at(self, name: str) -> str:
         assert self._server is not None
         return f"{self._server.url.rpartition('/')[0]}/{name}"

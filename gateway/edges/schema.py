@@ -172,7 +172,9 @@ scopes = Table(
     Index("ix_scopes_path", "path", "id", "kind", "parent_id"),  # with what sums ask of a scope beside its place
 )
 revisions = Table(
-    "revisions",  # one counter by name; raised in the transaction of what it counts, so that none is ever missed
+    # One counter by name; raised in the transaction of what it counts, so that none is ever missed. import:<kind>:<author>
+    # is the mark of an import that runs.
+    "revisions",
     metadata,
     Column("name", String, primary_key=True),
     Column("value", Integer, nullable=False),
@@ -372,4 +374,20 @@ sign_ins = Table(
     Column("address", String),
     Index("ix_sign_ins_account", "account_id", "at"),
     Index("ix_sign_ins_at", "at"),  # what is too old is found by age (R148)
+)
+epochs = Table(
+    "epochs",  # the newest is in force: what the store holds of another is dead
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("began_at", UtcDateTime, nullable=False),
+    Column("reason", String, nullable=False),
+)
+pulses = Table(
+    "pulses",  # of each store, by the name it was given: how far it was seen to have counted
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("beats", Integer, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),  # the store was emptied or put back: this name never counts again
 )

@@ -15,7 +15,8 @@ import pytest
 from alembic import command
 from sqlalchemy import text
 
-from gateway.edges.database import Database, _config
+from gateway.edges.database import Database
+from gateway.edges.migrating import config
 from gateway.ports import Change, Delete, Insert, Row, Span, Update
 from gateway.reasons import RecordsUnavailable, Stale, Taken
 from tests.servers import postgres_server
@@ -291,7 +292,7 @@ async def test_accounts_of_the_first_schema_are_kept(empty_url: str) -> None:
     database = Database(empty_url)
     async with database._engine.connect() as connection:
         await connection.execution_options(vtgw_write=True)
-        await connection.run_sync(lambda raw: command.upgrade(_config(raw), "0001"))
+        await connection.run_sync(lambda raw: command.upgrade(config(raw), "0001"))
         await connection.execute(
             text(
                 "INSERT INTO accounts (id, national_id, family_name, given_name, mail, mail_key, password_must_change,"
