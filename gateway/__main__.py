@@ -13,11 +13,13 @@ import click
 from gateway import __version__
 from gateway.commands.assertion import assertion
 from gateway.commands.audit import audit
+from gateway.commands.backup import backup
 from gateway.commands.card import card
 from gateway.commands.check import check
 from gateway.commands.delegation import delegation
 from gateway.commands.demo import demo
 from gateway.commands.directory import directory
+from gateway.commands.epoch import epoch
 from gateway.commands.explain import explain
 from gateway.commands.scope import scope
 from gateway.commands.serve import migrate, serve
@@ -40,6 +42,8 @@ def cli() -> None:
 
 
 for one in (serve, demo, check, migrate, user, scope, token, audit, delegation, explain, card, assertion, directory):
+    cli.add_command(one)
+for one in (epoch, backup):
     cli.add_command(one)
 user.add_command(import_accounts)
 

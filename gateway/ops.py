@@ -1,15 +1,18 @@
 """The management listener: alive, ready, metrics, version. On its own address, never through the door.
 
 It shows no secret, hash or identifier. ``/readyz`` says per dependency whether it answers, and fails first when the
-gateway drains, so that a load balancer looks elsewhere.
+gateway drains, so that a load balancer looks elsewhere. ``/readyz?exclude=store&exclude=records`` leaves these out (as
+the API server of Kubernetes has it): for whoever sends people nowhere at all once no gateway is ready. What all of them
+share is then down for all of them, and each still has its public pages, and pages that say what is the matter.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from gateway import __version__
@@ -18,20 +21,26 @@ from gateway.proxy.limits import Meters
 Check = Callable[[], Awaitable[str | None]]
 
 
-def make_app(checks: Mapping[str, Check], registry: CollectorRegistry) -> web.Application:
-    """``checks``: by name, ``None`` when the dependency answers, otherwise a short word why not."""
+def make_app(checks: Mapping[str, Check], collect: Callable[[], Awaitable[bytes]]) -> web.Application:
+    """``checks``: by name, ``None`` when the dependency answers, otherwise a short word why not. ``collect``: all metrics,
+    in the text format of Prometheus. Alive and ready are said of the worker that is asked, whichever that is."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
-    async def readyz(_: web.Request) -> web.Response:
-        found = {name: await check() for name, check in checks.items()}
+    async def readyz(request: web.Request) -> web.Response:
+        excluded = request.query.getall("exclude", ())  # a name that is none excludes nothing
+        asked = [name for name in checks if name not in excluded]
+        found = dict(zip(asked, await asyncio.gather(*(checks[name]() for name in asked)), strict=True))
         ready = all(fault is None for fault in found.values())
         details = {name: fault or "ok" for name, fault in found.items()}
-        return web.json_response({"ready": ready, "checks": details}, status=200 if ready else 503)
+        answer = web.json_response({"ready": ready, "checks": details}, status=200 if ready else 503)
+        if not ready:
+            answer.force_close()  # who asks again may be accepted by a worker that is
+        return answer
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=await collect(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def version(_: web.Request) -> web.Response:
         return web.json_response({"version": __version__})
@@ -42,6 +51,30 @@ def make_app(checks: Mapping[str, Check], registry: CollectorRegistry) -> web.Ap
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/version", version)
     return app
+
+
+class LoopMetrics:
+    """``worst``: the longest delay of the event loop in seconds since it was asked last."""
+
+    def __init__(self, worst: Callable[[], float]) -> None:
+        self._worst = worst
+
+    def collect(self) -> list[Metric]:
+        lag = GaugeMetricFamily("vtgw_loop_lag_seconds", "Longest delay of the event loop since the last scrape")
+        lag.add_metric([], self._worst())
+        return [lag]
+
+
+class EpochMetrics:
+    """The epoch this worker knows: the same in all of them, a moment after it changed. 0: not known yet."""
+
+    def __init__(self, number: Callable[[], int]) -> None:
+        self._number = number
+
+    def collect(self) -> list[Metric]:
+        epoch = GaugeMetricFamily("vtgw_epoch", "Epoch of what the store holds; each new one signed everybody out")
+        epoch.add_metric([], self._number())
+        return [epoch]
 
 
 class DoorMetrics:

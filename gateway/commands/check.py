@@ -14,13 +14,15 @@ from gateway.commands.shared import BAD_CONFIGURATION, config_option
 @click.command()
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="The faults as a JSON list.")
-def check(config: Path, as_json: bool) -> None:
+@click.option("--plan", "as_plan", is_flag=True, hidden=True)  # asked by a supervisor: what it is to do
+def check(config: Path, as_json: bool, as_plan: bool) -> None:
     """Validate everything that can be without serving; list all faults together. Exit 0, or 78.
 
     \b
     Example:
       vt-gateway check --config gateway.toml
     """
+    from gateway.commands.plans import plan_of, text_of
     from gateway.deployment import StartError, regions
     from gateway.edges.keys import FileSigner
     from gateway.edges.tls import client_context, public_context
@@ -29,10 +31,11 @@ def check(config: Path, as_json: bool) -> None:
     from gateway.settings import SettingsError, load
 
     faults: list[str] = []
+    text = text_of(config) if as_plan else None
     try:
         import os
 
-        settings = load(config, os.environ)
+        settings = load(config, os.environ, text)
     except SettingsError as error:
         faults = error.faults
     else:
@@ -64,10 +67,16 @@ def check(config: Path, as_json: bool) -> None:
             except (OSError, ValueError) as error:
                 faults.append(f"{config}: psc.ca: {error}")
         try:
+            client_context(settings.store.ca, settings.store.certificate, settings.store.key)
+        except (OSError, ValueError) as error:
+            faults.append(f"{config}: store.ca, certificate, key: {error}")
+        try:
             regions(settings)
         except StartError as error:
             faults.append(f"{config}: {error}")
-    if as_json:
+    if text is not None and not faults:
+        click.echo(plan_of(settings, text).dump())
+    elif as_json:
         click.echo(json.dumps(faults, ensure_ascii=False))
     else:
         for fault in faults:

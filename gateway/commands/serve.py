@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gateway.commands.shared import NOT_READY, config_option, settings_of
+from gateway.commands.shared import BAD_CONFIGURATION, NOT_READY, config_option, settings_of
 
 if TYPE_CHECKING:
     from gateway.edges.sockets import Handed
@@ -27,99 +27,105 @@ _AT_ONCE = 2.0  # seconds for the event loop to be taken down
 def serve(config: Path) -> None:
     """Run the gateway until SIGTERM, then let requests in flight end and exit 0.
 
-    With several workers (gateway.workers), SIGHUP reads the configuration again and replaces them one by one.
+    SIGHUP reads the configuration again and replaces the workers one by one, without losing a request; a file with faults
+    changes nothing. SIGUSR2 does so with a new version of the program too.
 
     \b
     Example:
       vt-gateway serve --config /etc/vt-gateway/gateway.toml
     """
-    from gateway.edges import logs
     from gateway.edges.sockets import Handed
 
-    settings = settings_of(config)
+    handed = Handed.taken()
+    if handed is None:
+        supervise(config)
+    else:
+        work_as(config, handed)
+
+
+def supervise(config: Path) -> None:
+    """Become the supervisor: a program of its own, so that it weighs little. Ends with 78 for a bad configuration."""
+    from gateway.commands.plans import plan_of, text_of
+    from gateway.commands.supervision.loop import SIGNALS
+    from gateway.commands.supervision.succession import State, become
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # what comes before the supervisor can hear it waits for it
+    text = text_of(config)
+    become(State(str(config), plan_of(settings_of(config, text), text)))
+
+
+def work_as(config: Path, handed: Handed) -> None:
+    """One worker's life, in the process that a supervisor started."""
+    from gateway.edges import logs
+    from gateway.settings import SettingsError, load
+
+    faulthandler.register(signal.SIGQUIT, all_threads=True)  # where does it hang?
+    try:
+        settings = load(config, os.environ, handed.text)
+    except SettingsError as error:
+        for fault in error.faults:
+            click.echo(fault, err=True)
+        sys.exit(BAD_CONFIGURATION)
     logs.configure(settings.log.level)
     raise_file_limit()
-    handed = Handed.taken()
-    if handed is None and settings.gateway.workers > 1:
-        sys.exit(supervise(config, settings))
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # a supervisor waits for signals with all of them blocked
     run_loop(work(config, settings, handed))
 
 
-async def work(config: Path, settings: Settings, handed: Handed | None) -> None:
-    """One worker's life."""
-    from gateway.app import Gateway
+async def work(config: Path, settings: Settings, handed: Handed) -> None:
+    """Serve until the supervisor says otherwise, or is gone."""
+    from gateway.commands.patience import patiently
+    from gateway.commands.supervision.processes import REPLACED
     from gateway.deployment import StartError
     from gateway.edges.memory import settle
-    from gateway.edges.system import SystemAmbient
+    from gateway.edges.pulse import Pulse
     from gateway.ending import LAST
 
-    gateway = Gateway(settings, ambient=SystemAmbient(), sockets=handed.sockets if handed else {})
+    stop, replaced, again = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    def leave() -> None:
+        replaced.set()
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(REPLACED, leave)
+    loop.add_signal_handler(signal.SIGUSR1, again.set)  # at once
+    for name in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):  # sent to all of us: the supervisor decides
+        signal.signal(name, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+    def orphaned() -> None:
+        loop.remove_reader(handed.alive)
+        stop.set()
+
+    loop.add_reader(handed.alive, orphaned)
+    pulse = Pulse(handed.say_alive)
+    pulse.start()
     try:
-        await gateway.start()
+        gateway = await patiently(settings, handed, pulse, stop)
     except StartError as error:
         click.echo(f"{config}: {error}", err=True)
         sys.exit(NOT_READY)
+    if gateway is None:
+        return
     settle()
-    stop, again = asyncio.Event(), asyncio.Event()
-
-    def asked() -> None:
-        (again if stop.is_set() else stop).set()
-
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, asked)
-    if handed is not None:
-        alive = handed.alive
-
-        def orphaned() -> None:
-            loop.remove_reader(alive)
-            asked()
-
-        loop.add_reader(alive, orphaned)
-        handed.say_ready()
+    handed.say_ready()
     await stop.wait()
     end_within(settings.gateway.drain + LAST)
-    ending = asyncio.create_task(gateway.stop(), name="drain")
+    ending = asyncio.create_task(gateway.stop(replaced=replaced.is_set()), name="drain")
     hurry = asyncio.create_task(again.wait(), name="second signal")
     await asyncio.wait({ending, hurry}, return_when=asyncio.FIRST_COMPLETED)
     if not ending.done():
         end_within(_AT_ONCE)
         sys.exit(0)  # a second signal: end at once
     hurry.cancel()
+    pulse.stop()
 
 
 def end_within(seconds: float) -> None:
     """However it is held, by a task, a thread or a call that does not return, this process ends by then: with exit code 1,
     and on stderr where each thread stood. A gateway that has closed its listeners and lives on is of use to nobody."""
     faulthandler.dump_traceback_later(seconds, exit=True)
-
-
-def supervise(config: Path, settings: Settings) -> int:
-    """Several workers; the exit code."""
-    from gateway.commands.supervise import Supervisor
-    from gateway.deployment import address
-    from gateway.settings import SettingsError, load
-
-    listeners = {
-        name: address(one.address)
-        for name, one in (
-            ("public", settings.listen.public),
-            ("plain", settings.listen.plain),
-            ("card", settings.listen.card),
-            ("management", settings.listen.management),
-        )
-        if one is not None
-    }
-
-    def reread() -> list[str]:
-        try:
-            load(config, os.environ)
-        except SettingsError as error:
-            return list(error.faults)
-        return []
-
-    return Supervisor(config, settings.gateway.workers, listeners, settings.gateway.drain).run(reread)
 
 
 def raise_file_limit() -> None:

@@ -26,12 +26,13 @@ config_option: Callable[[_F], _F] = click.option(
 )
 
 
-def settings_of(path: Path) -> Settings:
-    """The settings of this file; prints every fault and ends with 78 when they cannot be used."""
+def settings_of(path: Path, text: str | None = None) -> Settings:
+    """The settings of this file, or of ``text`` that stood in it; prints every fault and ends with 78 when they cannot be
+    used."""
     from gateway.settings import SettingsError, load
 
     try:
-        return load(path, os.environ)
+        return load(path, os.environ, text)
     except SettingsError as error:
         for fault in error.faults:
             click.echo(fault, err=True)
