@@ -66,6 +66,7 @@ class Act(StrEnum):
     ACCOUNT_EXPORTED = "account:export"
     ACCOUNT_ERASED = "account:erase"
     DATA_PURGED = "data:purge"
+    EPOCH_BEGUN = "epoch:begin"  # all that was signed in or pending is dead
     DELEGATION_GIVEN = "delegation:give"
     DELEGATION_INVITED_AGAIN = "delegation:invite-again"
     DELEGATION_PROPOSED = "delegation:propose"  # a card that does not bear the invited name (R112)

@@ -136,6 +136,7 @@ ACTS: Mapping[str, str] = {
     Act.ACCOUNT_EXPORTED: "Données remises",
     Act.ACCOUNT_ERASED: "Compte supprimé",
     Act.DATA_PURGED: "Traces purgées",
+    Act.EPOCH_BEGUN: "Retour en arrière des données : tout le monde se reconnecte",
     Act.DELEGATION_GIVEN: "Délégation donnée",
     Act.DELEGATION_INVITED_AGAIN: "Invitation à une délégation renvoyée",
     Act.DELEGATION_PROPOSED: "Délégation à confirmer",

@@ -32,14 +32,18 @@ from gateway.administration.tokens import Tokens
 from gateway.commands.outbox import Outbox
 from gateway.commands.shared import FAILED, NOT_READY, settings_of
 from gateway.connections import mail_sender
-from gateway.deployment import admin_methods, defaults, invitation_settings, people_settings
+from gateway.deployment import admin_methods, defaults, invitation_settings, people_settings, store_access
 from gateway.desk import PolicyDesk
 from gateway.edges import logs
 from gateway.edges.database import Database
 from gateway.edges.journal import Journal
 from gateway.edges.keys import Secrets, ensure_secret
+from gateway.edges.memory_store import MemoryStore
 from gateway.edges.stores import AnyStore, open_store
 from gateway.edges.system import SystemAmbient
+from gateway.edges.witness import DiskWitness
+from gateway.epoch.dated_store import DatedStore
+from gateway.epoch.epochs import Epochs
 from gateway.identity import Login
 from gateway.ports import Row, Span
 from gateway.reasons import GatewayError, RecordsUnavailable, StoreUnavailable
@@ -61,21 +65,35 @@ class Problem(Exception):
 class Office:
     """``store`` is nothing when this process cannot reach the sessions: none were made yet, or they are in memory."""
 
-    def __init__(self, settings: Settings, records: Database, store: AnyStore | None, ambient: SystemAmbient) -> None:
+    def __init__(self, settings: Settings, records: Database, raw: AnyStore | None, ambient: SystemAmbient) -> None:
         self.settings = settings
         self.records = records
-        self.store = store
         self.ambient = ambient
+        self.epochs = self._epochs(raw)
+        self.store = DatedStore(raw, raw, self.epochs) if raw is not None else None
         self.now = ambient.now()
         self.actor = Actor(author(), author().removeprefix("cli:"), SHELL)
         self.register = Register(records, ambient)
         self.mailboxes = Mailboxes(records)
         self.archive = Archive(records)
-        self.revisions = Revisions(records, store)
+        self.revisions = Revisions(records, self.store)
         self.outbox = Outbox(ambient)
         self.dormancy = timedelta(days=settings.dormancy.days)
         idle = timedelta(seconds=settings.session.idle_shared)
         self.desk = PolicyDesk(records, defaults(settings), idle, admin_methods(settings))
+
+    def _epochs(self, raw: AnyStore | None) -> Epochs:
+        """Without a store only the records say which epoch it is. The disk is the gateway's to write, not ours."""
+        if raw is None:
+            nothing = MemoryStore(self.ambient)
+            return Epochs(nothing, nothing, self.records, self.ambient)
+        state = self.settings.gateway.state_dir
+        witness = DiskWitness(
+            state / "pulses", self.settings.store.url or f"sqlite:///{state / 'store.db'}", writes=False
+        )
+        return Epochs(
+            raw, raw, self.records, self.ambient, audit=lambda: self.audit, witness=witness, replicated=raw.replicated
+        )
 
     # The offices, each made when a command needs it
 
@@ -235,7 +253,7 @@ async def _opened(settings: Settings) -> AsyncIterator[Office]:
             raise RecordsUnavailable("the schema is not current; run vt-gateway migrate")
         url = settings.store.url or f"sqlite:///{state / 'store.db'}"
         if not url.startswith("memory:") and not _missing(url):
-            store = open_store(url, ambient)
+            store = open_store(url, ambient, store_access(settings))
             await store.start()
         yield Office(settings, records, store, ambient)
     finally:
