@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
 import time
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import structlog
 from aiohttp import web
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
 from gateway import connections, ops
 from gateway.accounts.delegations import Delegations
@@ -35,9 +34,11 @@ from gateway.deployment import (
     defaults,
     delegation_rules,
     door_settings,
+    keys_of_this_machine,
     methods,
     routes,
     rules,
+    store_access,
     trust,
 )
 from gateway.desk import PolicyDesk
@@ -47,12 +48,17 @@ from gateway.edges.journal import Journal
 from gateway.edges.keys import FileSigner, Secrets, ensure_assertion_key, ensure_secret, key_set
 from gateway.edges.logs import sink
 from gateway.edges.overview import SqlOverview
+from gateway.edges.pulse import Pulse
 from gateway.edges.revocation import Revocation
-from gateway.edges.sockets import open_listener
-from gateway.edges.stores import AnyStore, open_store
+from gateway.edges.scrape import Scrape
+from gateway.edges.sockets import Handed, open_listener
+from gateway.edges.stores import open_store
 from gateway.edges.tally import Tally
 from gateway.edges.tls import public_context
+from gateway.edges.witness import DiskWitness
 from gateway.ending import CLOSING, Closing, ended, within
+from gateway.epoch.dated_store import DatedStore
+from gateway.epoch.epochs import Epochs
 from gateway.gate import FACTS_AGE, Gate
 from gateway.household import Foundations, Household, furnish
 from gateway.identity import Space
@@ -63,7 +69,7 @@ from gateway.providers.smartcard import CardSettings, Smartcard
 from gateway.proxy.door import Door
 from gateway.proxy.journal import AccessLog
 from gateway.proxy.pool import pages_connector
-from gateway.reasons import GatewayError, RecordsUnavailable
+from gateway.reasons import GatewayError, RecordsUnavailable, StoreUnavailable
 from gateway.request import Peer, RequestHead
 from gateway.session.keeper import Keeper
 from gateway.settings import Settings
@@ -71,39 +77,63 @@ from gateway.settings.model import Listener
 from gateway.trail import Checkpoints
 
 _BOOK_EVERY = 1.0  # seconds between two readings of the policy (R83: at most 5 s)
-_UNDER_WAY = 3.0  # seconds for pages under way when their listener closes; a store that is silent takes 2.5
+_UNDER_WAY = 3.0  # seconds for pages under way when their listener closes; a store that is silent takes 2
 _log = structlog.get_logger("gateway")
 
 
+class Away(StartError):
+    """What is needed to start does not answer, and may soon: ``check`` of readiness and the reason why."""
+
+    def __init__(self, check: str, reason: str, said: str) -> None:
+        super().__init__(said)
+        self.check, self.reason = check, reason
+
+
 class Gateway:
-    """One worker: ``start`` opens everything, ``stop`` closes it, in reverse."""
+    """One worker: ``start`` opens everything, ``stop`` closes it, in reverse. ``handed``: what a supervisor gave it, which
+    listens already; ``pulse``: of its event loop, when somebody else listens to it too."""
 
     def __init__(
-        self, settings: Settings, *, ambient: Ambient, sockets: Mapping[str, socket.socket] | None = None
+        self, settings: Settings, *, ambient: Ambient, handed: Handed | None = None, pulse: Pulse | None = None
     ) -> None:
         self.settings = settings
-        self._sockets = sockets or {}  # listening already, opened by a supervisor; by the listener's name
+        self._handed = handed
+        self._sockets = handed.sockets if handed is not None else {}  # by the listener's name
+        self._pulse = pulse
         self._ambient = ambient
         self._stack = Closing()
         self.door: Door
         self.records: Database
-        self._store: AnyStore
+        self._management: web.SockSite
+        self._store: DatedStore
+        self._epochs: Epochs
         self._revocation: Revocation | None = None
         self._draining = False
         self._news = asyncio.Event()  # another worker says that the policy changed
 
     async def start(self) -> None:
-        """Open everything; raises ``StartError`` with what is wrong, and leaves nothing open then."""
+        """Open everything; raises ``StartError`` with what is wrong, ``Away`` when waiting may mend it, and leaves nothing
+        open then."""
         try:
             await self._start()
+        except (RecordsUnavailable, StoreUnavailable) as error:
+            await self._stack.aclose()
+            records = isinstance(error, RecordsUnavailable)
+            part, url = ("records", self.settings.records.url) if records else ("store", self.settings.store.url)
+            if not url or url.startswith("sqlite:"):  # a file: nothing comes back by itself
+                raise StartError(f"{part}.url: {error}") from error
+            raise Away(part, error.reason.value, f"{part}.url: {error}") from error
         except BaseException:
             await self._stack.aclose()
             raise
 
-    async def stop(self, grace: float | None = None) -> None:
+    async def stop(self, grace: float | None = None, *, replaced: bool = False) -> None:
         """Drain: readiness fails first, requests in flight end, then everything closes. It takes ``grace`` and a few
-        seconds at most, whatever does not answer meanwhile."""
+        seconds at most, whatever does not answer meanwhile. ``replaced``: another worker serves in its place, and is who
+        says from now on whether this gateway is ready."""
         self._draining = True
+        if replaced:
+            await self._management.stop()
         grace = self.settings.gateway.drain if grace is None else grace
         last = time.monotonic() + grace + CLOSING
         try:
@@ -117,18 +147,20 @@ class Gateway:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         secrets = Secrets(settings.secrets.key_file or ensure_secret(state / "gateway.key"))
         signers = self._signers(state)
-        records = self.records = Database(settings.records.url or f"sqlite:///{state / 'records.db'}")
+        if own := keys_of_this_machine(settings):
+            _log.warning("keys were made on this machine, others that share its memory need the same", settings=own)
+        records = self.records = Database(
+            settings.records.url or f"sqlite:///{state / 'records.db'}", settings.records.pool
+        )
         self._stack.push_async_callback(records.close)
         await self._schema(records)
-        store = self._store = open_store(settings.store.url or f"sqlite:///{state / 'store.db'}", ambient)
-        self._stack.push_async_callback(store.close)
-        await store.start()
+        journal = Journal(records, secrets.key("audit"))
+        store = self._store = await self._dated_store(records, journal, state)
 
         desk = await self._desk(records)
         keeper = Keeper(store, store, ambient)
         register = Register(records, ambient)
         delegations = Delegations(records, ambient)
-        journal = Journal(records, secrets.key("audit"))
         terms = charter(settings)
         mint = Mint(
             signers[0],
@@ -230,13 +262,34 @@ class Gateway:
     async def _schema(self, records: Database) -> None:
         """SQLite is migrated here; a PostgreSQL waits for ``vt-gateway migrate``."""
         url = self.settings.records.url
+        if not url or url.startswith("sqlite:"):
+            await records.migrate()
+        elif not await records.is_current():
+            raise StartError("records.url: the schema is not current; run vt-gateway migrate")
+
+    async def _dated_store(self, records: Database, journal: Journal, state: Path) -> DatedStore:
+        """The store, with nothing of another epoch in it. One that gives no answer is waited for, closed."""
+        url = self.settings.store.url or f"sqlite:///{state / 'store.db'}"
         try:
-            if not url or url.startswith("sqlite:"):
-                await records.migrate()
-            elif not await records.is_current():
-                raise StartError("records.url: the schema is not current; run vt-gateway migrate")
-        except RecordsUnavailable as error:
-            raise StartError(f"records.url: {error}") from error
+            raw = open_store(url, self._ambient, store_access(self.settings))
+        except (OSError, ValueError) as error:
+            raise StartError(f"store.url: {error}") from None  # what it comes from may hold the address
+        self._stack.push_async_callback(raw.close)
+        await raw.start()
+        witness = None if url.startswith("memory:") else DiskWitness(state / "pulses", url)
+        epochs = self._epochs = Epochs(
+            raw,
+            raw,
+            records,
+            self._ambient,
+            audit=lambda: journal,
+            witness=witness,
+            replicated=raw.replicated,
+        )
+        store = DatedStore(raw, raw, epochs)
+        self._stack.push_async_callback(epochs.close)
+        await epochs.start()
+        return store
 
     async def _desk(self, records: Database) -> PolicyDesk:
         settings = self.settings
@@ -337,15 +390,35 @@ class Gateway:
                 lambda: (household.jobs.done, household.jobs.failed),
             )
         )
-        app = ops.make_app(self._checks(), registry)
+        pulse = self._pulse
+        if pulse is None:
+            pulse = Pulse()
+            pulse.start()
+            self._stack.callback(pulse.stop)
+        registry.register(ops.LoopMetrics(pulse.worst))
+        registry.register(ops.EpochMetrics(lambda: self._epochs.number))
+        handed = self._handed
+        scrape = Scrape(
+            handed.folder if handed else None, handed.slot if handed else 1, lambda: generate_latest(registry)
+        )
+        await self._meet(scrape)
+        app = ops.make_app(self._checks(), scrape.collect)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_UNDER_WAY)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         try:
             listening = self._sockets.get("management") or open_listener(host, port)
-            await web.SockSite(runner, listening).start()
+            self._management = web.SockSite(runner, listening)
+            await self._management.start()
         except OSError as error:
             raise StartError(f"listen.management.address: {host}:{port}: {error.strerror}") from error
+
+    async def _meet(self, scrape: Scrape) -> None:
+        try:
+            await scrape.start()
+        except OSError as error:  # the folder is gone: numbers are then missing, and nothing else
+            _log.warning("other workers cannot ask this one for its numbers", error=error.strerror)
+        self._stack.push_async_callback(scrape.close)
 
     def _list_ages(self) -> Mapping[str, float]:
         return self._revocation.ages(self._ambient.now()) if self._revocation else {}

@@ -41,14 +41,32 @@ from gateway.providers.otp import LoginSettings
 from gateway.proxy.headers import Names
 from gateway.proxy.limits import Backend, DoorSettings, Group, Health, Limits
 from gateway.reasons import Reason
+from gateway.redis_url import RedisAccess
 from gateway.session.model import Lifetimes
 from gateway.settings import Settings
 from gateway.settings.looks import ContactSection
 from gateway.settings.model import BackendSection
 
+_LOCAL = ("sqlite:", "memory:")  # addresses that no other machine can mean
+
 
 class StartError(Exception):
     """The gateway cannot start; the message says which setting or dependency, in one line."""
+
+
+def store_access(settings: Settings) -> RedisAccess:
+    """How we come into the store, where its address does not say."""
+    store = settings.store
+    return RedisAccess(
+        username=store.username,
+        password=store.password.reveal() if store.password is not None else "",
+        sentinel_username=store.sentinel_username,
+        sentinel_password=store.sentinel_password.reveal() if store.sentinel_password is not None else "",
+        ca=str(store.ca or ""),
+        certificate=str(store.certificate or ""),
+        key=str(store.key or ""),
+        replicas=store.replicas,
+    )
 
 
 def methods(settings: Settings) -> dict[Space, Sequence[str]]:
@@ -396,6 +414,14 @@ def door_settings(settings: Settings) -> DoorSettings:
         origins=frozenset(one.lower() for one in (gateway.public_url, *settings.proxy.websocket_origins)),
         frame_ancestors=settings.proxy.frame_ancestors,
     )
+
+
+def keys_of_this_machine(settings: Settings) -> tuple[str, ...]:
+    """Settings of keys that were made here because none is configured, although others may share the store or the
+    database: forms, codes and sealed values of one machine would be nothing to the next."""
+    shared = [url for url in (settings.store.url, settings.records.url) if url and not url.startswith(_LOCAL)]
+    made = {"secrets.key_file": settings.secrets.key_file, "assertion.key": settings.assertion.key}
+    return tuple(name for name, given in made.items() if not given) if shared else ()
 
 
 def address(text: str) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from gateway.policy.legal import CHANNELS, MEANS
 from gateway.policy.tree import ScopeTree
 from gateway.ports import Records, Row, Span, Where
 from gateway.providers.code import CodePolicy
+from gateway.reasons import GatewayError
 from gateway.session.model import Lifetimes
 
 _PAGE = 1000
@@ -61,6 +63,12 @@ class PolicyDesk:
         """
         async with self._reading:  # one after the other: an older reading must not be the last to be kept
             await self._read()
+
+    async def catch_up(self) -> None:
+        """``refresh`` for whoever administers, before each request: what a colleague, or the very same person by another
+        worker, wrote a moment ago is seen. When it cannot be read, the book in force serves on."""
+        with contextlib.suppress(GatewayError, ValueError):
+            await self.refresh()
 
     async def _read(self) -> None:
         rows = await self._records.find("revisions", {"name": "policy"}, limit=1)

@@ -89,6 +89,8 @@ class Gate:
         self._background_paths = tuple(path.lower() for path in background_paths)
         self._gone = gone
         self._known: dict[str, _Entry] = {}
+        # Which entries a word is about: every sign-in of the country is such a word.
+        self._about: dict[str, set[str]] = {}
         self._asked: dict[str, asyncio.Task[_Entry]] = {}
         self._stale: set[str] = set()  # of those: something was heard since
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -177,21 +179,37 @@ class Gate:
             self._forget(name)
             self._gone(name)
         elif kind in ("account", "delegation"):
-            about = _is_account if kind == "account" else _is_delegation
-            matching = {d: e.facts for d, e in self._known.items() if e.facts is not None and about(e.facts, name)}
-            for digest in matching:
+            acting: dict[str, bool] = {}
+            for digest in tuple(self._about.get(message, ())):
+                facts = self._known[digest].facts
                 self._forget(digest)
-            acting = {digest: False for digest, facts in matching.items() if facts.session.acting_under}
+                if facts is not None and facts.session.acting_under:
+                    acting[digest] = False
             if acting:  # what it has open ends now, not at its next request (R125, R131)
                 self._start(self.recheck(acting), "recheck")
         else:
             for digest in list(self._known):
                 self._forget(digest)
 
+    def _keep(self, digest: str, entry: _Entry) -> None:
+        """In the place of what was known; the one kept longest ago makes room."""
+        self._forget(digest)
+        if len(self._known) >= CACHE_LIMIT:
+            self._forget(next(iter(self._known)))
+        self._known[digest] = entry
+        for name in _names(entry.facts):
+            self._about.setdefault(name, set()).add(digest)
+
     def _forget(self, digest: str) -> None:
         entry = self._known.pop(digest, None)
-        if entry is not None:
-            entry.alive = False
+        if entry is None:
+            return
+        entry.alive = False
+        for name in _names(entry.facts):
+            listed = self._about[name]
+            listed.discard(digest)
+            if not listed:
+                del self._about[name]
 
     async def recheck(self, lasting: Mapping[str, bool]) -> None:
         """Look again at sessions that have something open here, a tunnel or a long transfer, and end what may no longer
@@ -247,15 +265,15 @@ class Gate:
             if digest not in self._stale:
                 break
         facts = Facts(session, account, acting) if session is not None and account is not None else None
-        if len(self._known) >= CACHE_LIMIT:
-            self._forget(next(iter(self._known)))
         before = self._known.get(digest)
-        if before is not None:
-            before.alive = False
-        entry = _Entry(facts, born, touched_at=before.touched_at if before else None)
+        touched = before.touched_at if before is not None else None
+        if facts is not None:  # what another worker noted is noted: the step is one for all of them
+            noted = min(facts.session.seen_at, self._ambient.now())
+            touched = max(touched, noted) if touched is not None else noted
+        entry = _Entry(facts, born, touched_at=touched)
         if before is not None and before.facts is not None and facts is not None and _same(before.facts, facts):
             entry.stamps = before.stamps
-        self._known[digest] = entry
+        self._keep(digest, entry)
         return entry
 
     async def _acting(self, delegation_id: str) -> Acting:
@@ -323,13 +341,14 @@ def _same(before: Facts, after: Facts) -> bool:
     return same_session and before.account == after.account and before.acting == after.acting
 
 
-def _is_account(facts: Facts, name: str) -> bool:
-    """Whether an account has a part in this: whoever acts, or the doctor (R131)."""
-    acting = facts.acting
-    return facts.account.id == name or (
-        acting is not None and acting.delegator is not None and acting.delegator.id == name
-    )
-
-
-def _is_delegation(facts: Facts, name: str) -> bool:
-    return facts.session.acting_under == name
+def _names(facts: Facts | None) -> frozenset[str]:
+    """Words of the bus that are about this: whoever acts, or the doctor they act for (R131), and their delegation."""
+    if facts is None:
+        return frozenset()
+    accounts = {facts.account.id}
+    if facts.acting is not None and facts.acting.delegator is not None:
+        accounts.add(facts.acting.delegator.id)
+    found = {f"account:{one}" for one in accounts}
+    if facts.session.acting_under:
+        found.add(f"delegation:{facts.session.acting_under}")
+    return frozenset(found)

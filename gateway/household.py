@@ -262,6 +262,7 @@ def furnish(given: Foundations) -> Household:
         ambient,
         (*upkeep.jobs(), given.trail.job(), *statistics.jobs(), *delegated.jobs()),
         settings.jobs.every,
+        alone=given.records,
     )
     return Household(make_app(house, rooms), house, notices, codes, jobs, offices)
 

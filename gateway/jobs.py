@@ -4,6 +4,8 @@
 * ``job:<name>`` in the store holds the last period done. A period is never done twice, a clock set back included.
 * ``lease:<name>`` belongs to the one worker that does the work. It is renewed while the work goes on; whoever loses it
   stops. A worker that crashed is followed by another when its lease has ended.
+* The store may be emptied, or another one after a fail-over; so whoever works also holds a lock of the database
+  (``ports.Alone``) all the while. Two machines do a job at once only if store and database fail in the same seconds.
 * What fails is tried again at the next tick, then after pauses that double, whichever worker tries.
 
 The work must bear being stopped half-way and begun again: the store may be emptied, and a lease may be lost.
@@ -21,8 +23,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from gateway.ending import ended
-from gateway.ports import Ambient, Store
-from gateway.reasons import StoreUnavailable
+from gateway.ports import Alone, Ambient, Hold, Store
+from gateway.reasons import RecordsUnavailable, StoreUnavailable
 
 LEASE = timedelta(minutes=2)
 _RENEWALS = 3  # within one lease
@@ -68,12 +70,13 @@ class Mark:
 
 
 class _LeaseLost(Exception):
-    """Somebody else may hold the lease now."""
+    """Somebody else may do the work now."""
 
 
 class Jobs:
-    """``every``: seconds between two looks. ``done`` and ``failed`` count by name, ``unreachable`` counts looks that the
-    store did not answer; ``last_done`` is when this worker last finished each."""
+    """``every``: seconds between two looks. ``alone``: who keeps other machines away, beside the lease. ``done`` and
+    ``failed`` count by name, ``unreachable`` counts looks that the store or the database did not answer; ``last_done`` is
+    when this worker last finished each."""
 
     def __init__(
         self,
@@ -82,9 +85,11 @@ class Jobs:
         jobs: Sequence[Job],
         every: float,
         *,
+        alone: Alone | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
+        self._alone = alone
         self._ambient = ambient
         self._jobs = tuple(jobs)
         self._every = every
@@ -111,12 +116,12 @@ class Jobs:
         for job in self._jobs:
             try:
                 await self._attend(job, now)
-            except StoreUnavailable as error:
+            except (StoreUnavailable, RecordsUnavailable) as error:
                 self.unreachable += 1
                 _log.warning("job not looked at", job=job.name, error=str(error))
             except _LeaseLost:
                 self.failed[job.name] += 1
-                _log.warning("job stopped, its lease is lost", job=job.name)
+                _log.warning("job stopped, its lease or its lock is lost", job=job.name)
 
     async def _look(self) -> None:
         while True:
@@ -138,17 +143,31 @@ class Jobs:
         try:
             mark, raw = await self._mark(job)  # another may have done it between our look and our lease
             if mark.due(period, now):
-                await self._do(job, now, period, mark, raw, lease)
+                if self._alone is None:
+                    await self._do(job, now, period, mark, raw, lease, None)
+                    return
+                async with self._alone.alone(f"job-{job.name}") as hold:
+                    if hold is None:
+                        _log.warning("job left to another, who has no lease for it", job=job.name)
+                    else:
+                        await self._do(job, now, period, mark, raw, lease, hold)
         finally:
             with contextlib.suppress(StoreUnavailable):
                 await self._store.swap(key, lease[0], None)
 
     async def _do(
-        self, job: Job, now: datetime, period: int, mark: Mark, raw: bytes | None, lease: list[bytes]
+        self,
+        job: Job,
+        now: datetime,
+        period: int,
+        mark: Mark,
+        raw: bytes | None,
+        lease: list[bytes],
+        hold: Hold | None,
     ) -> None:
         begun = self._ambient.monotonic()
         try:
-            await self._held(job, now, lease)
+            await self._held(job, now, lease, hold)
         except _LeaseLost:
             raise
         except Exception as error:
@@ -171,19 +190,21 @@ class Jobs:
             _log.info("job done", job=job.name, seconds=round(self._ambient.monotonic() - begun, 3))
         await self._store.swap(f"job:{job.name}", raw, later.encode(), job.period + _KEPT)
 
-    async def _held(self, job: Job, now: datetime, lease: list[bytes]) -> None:
-        """The work, for as long as the lease is ours."""
+    async def _held(self, job: Job, now: datetime, lease: list[bytes], hold: Hold | None) -> None:
+        """The work, for as long as the lease and the lock are ours."""
 
         async def run() -> None:
             await job.work(now)
 
         loop = asyncio.get_running_loop()
         work = loop.create_task(run(), name=f"job {job.name}")
-        keep = loop.create_task(self._keep(job, lease), name=f"lease {job.name}")
+        tasks = [work, loop.create_task(self._keep(job, lease), name=f"lease {job.name}")]
+        if hold is not None:
+            tasks.append(loop.create_task(hold.lost(), name=f"lock {job.name}"))
         try:
-            await asyncio.wait({work, keep}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await ended(*(one for one in (work, keep) if not one.done()))
+            await ended(*(one for one in tasks if not one.done()))
         if work.cancelled():
             raise _LeaseLost
         work.result()

@@ -304,3 +304,34 @@ async def test_r130_a_word_heard_while_the_question_is_under_way_is_not_lost(wor
     await world.keeper.close(session, world.ambient.now())
     go_on.set()
     assert isinstance(await asked, Challenge)
+
+
+async def test_what_is_known_by_a_name_goes_with_the_sessions(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word about an account finds its sessions by name, and not by looking at those of the whole country; names of
+    sessions that are gone, replaced or pushed out are not kept."""
+    monkeypatch.setattr("gateway.gate.CACHE_LIMIT", 3)
+    tickets = [await world.sign_in() for _ in range(5)]
+    for ticket in tickets:
+        assert isinstance(await world.gate.admit(world.head("/x", ticket)), Forward)
+    world.ambient.advance(6)
+    await world.gate.admit(world.head("/x", tickets[-1]))  # asked again: in the place of what was known
+    await world.gate.admit(world.head("/x", "t" * 43))  # nobody's: no name
+    assert {len(one) for one in world.gate._about.values()} == {2}
+    world.gate.heard("account:somebody-else")
+    assert len(world.gate._known) == 3
+    world.gate.heard("account:acc_1")
+    assert len(world.gate._known) == 1
+    assert not world.gate._about
+
+
+async def test_r143_activity_that_another_worker_noted_is_not_noted_again(world: World) -> None:
+    """The step of fifteen seconds is one for all workers; after it, whoever serves the next request writes it down."""
+    ticket = await world.sign_in()
+    world.ambient.advance(5)
+    await world.gate.admit(world.head("/x", ticket))
+    await world.gate.close()
+    assert (await world.keeper.sessions_of("acc_1", world.ambient.now()))[0].seen_at == START
+    world.ambient.advance(11)
+    await world.gate.admit(world.head("/x", ticket))
+    await world.gate.close()
+    assert (await world.keeper.sessions_of("acc_1", world.ambient.now()))[0].seen_at == START + timedelta(seconds=16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import sqlite3
 import ssl
 import time
 import urllib.parse
@@ -106,6 +107,14 @@ class Demo:
     def advance(self, seconds: float) -> None:
         self.console("POST", "/clock", {"advance": seconds})
 
+    def records(self) -> Any:
+        """A connection to what is remembered durably; ``?`` stands for a value. The caller closes it."""
+        return sqlite3.connect(self.folder / "state/records.db")
+
+    def log(self) -> str:
+        """What the gateway wrote so far."""
+        return (self.folder / "gateway.log").read_text()
+
     def requests(self) -> list[dict[str, Any]]:
         return self.console("GET", "/requests")  # type: ignore[no-any-return]
 
@@ -183,6 +192,9 @@ class Visitor:
         parts = urllib.parse.urlsplit(url)
         host, port = parts.hostname or "", parts.port or 443
         sent = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"} | headers
+        where = self.port_for(port)
+        if where != port:
+            sent.setdefault("Host", f"{host}:{port}")
         if body is not None:
             sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
         kept = [f"{name}={value}" for (where, name), value in self.cookies.items() if where == host]
@@ -194,9 +206,9 @@ class Visitor:
             context.set_ciphers("DEFAULT@SECLEVEL=0")  # weak cards must be able to try
             if self.card and port == urllib.parse.urlsplit(self.demo.about["card"]).port:
                 context.load_cert_chain(self.demo.folder / self.card[0], self.demo.folder / self.card[1])
-            connection = HTTPSConnection(host, port, context=context, timeout=30)
+            connection = HTTPSConnection(host, where, context=context, timeout=30)
         else:
-            connection = HTTPConnection(host, port, timeout=30)
+            connection = HTTPConnection(host, where, timeout=30)
         target = parts.path or "/"
         try:
             connection.request(method, f"{target}?{parts.query}" if parts.query else target, body, sent)
@@ -208,6 +220,10 @@ class Visitor:
             if name.lower() == "set-cookie":
                 self._keep(host, value, parts.scheme)
         return answer
+
+    def port_for(self, port: int) -> int:
+        """Where the connection for this port of the address really goes: elsewhere for who chooses among machines."""
+        return port
 
     def _keep(self, host: str, line: str, scheme: str) -> None:
         pair, *attributes = [part.strip() for part in line.split(";")]

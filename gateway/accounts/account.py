@@ -103,6 +103,13 @@ class Account:
         """The last sign of life: sign-in, creation, or being woken by a référent (R97)."""
         return max(one for one in (self.created_at, self.last_sign_in_at, self.reactivated_at) if one is not None)
 
+    @property
+    def void(self) -> str:
+        """Changes with every act that ends what browsers remember and what is half-way; empty before the first one.
+
+        Compared for equality: which of two machines' clocks is ahead plays no part."""
+        return self.memory_void_at.isoformat() if self.memory_void_at else ""
+
     def standing(self, now: datetime, dormancy: timedelta) -> Standing:
         """Closed or suspended by a person, dormant by time, otherwise open."""
         if self.closed_at is not None:  # whatever the clock says: set back, it opens nothing (S2)

@@ -14,7 +14,7 @@ from typing import cast
 
 from gateway.accounts.account import Account, Grant, Origin, Role
 from gateway.identity import Identity, NationalId, Proof, Space, searchable
-from gateway.ports import Ambient, Change, Insert, Records, Row, Update, Value
+from gateway.ports import Ambient, Change, Find, Insert, Records, Row, Update, Value
 from gateway.reasons import Stale, Taken
 
 _TURNS = 20  # how often a change is tried again that must be made
@@ -71,8 +71,10 @@ class Register:
         self._ambient = ambient
 
     async def by_id(self, account_id: str) -> Account | None:
-        rows = await self._records.find("accounts", {"id": account_id}, limit=1)
-        return await self._whole(rows[0]) if rows else None
+        rows, *belongings = await self._records.find_all(
+            Find("accounts", {"id": account_id}, limit=1), *_belongings(account_id)
+        )
+        return _whole(rows[0], *belongings) if rows else None
 
     async def by_login(self, key: str) -> Account | None:
         """The account a canonical login key opens (``identity.Login.key`` or an IdNat_PS text)."""
@@ -99,7 +101,7 @@ class Register:
         if key is None:
             return None
         rows = await self._records.find("accounts", {"mail_canonical": key}, limit=1)
-        return await self._whole(rows[0]) if rows else None
+        return await self.by_id(cast(str, rows[0]["id"])) if rows else None
 
     async def create(
         self, proof: Proof, particulars: Particulars, space: Space, charter: str, now: datetime
@@ -158,11 +160,10 @@ class Register:
         changes.append(self._acceptance(account_id, charter, proof.method.value, now))
         try:
             await self._records.write(*changes)
-        except Taken as taken:
-            if taken.key != "accounts.mail_key":
-                winner = await self.by_identity(identity)
-                if winner is not None:
-                    return winner, False
+        except Taken:  # which of the unique values is named first is the engine's choice: the address may be one's own
+            winner = await self.by_identity(identity)
+            if winner is not None:
+                return winner, False
             raise
         made = await self.by_id(account_id)
         assert made is not None  # noqa: S101 - written in the transaction just above
@@ -294,17 +295,24 @@ class Register:
             },
         )
 
-    async def _whole(self, row: Row) -> Account:
-        account_id = cast(str, row["id"])
-        logins = await self._records.find("logins", {"account_id": account_id}, order=("key",))
-        scopes = await self._records.find("memberships", {"account_id": account_id}, order=("scope_id",))
-        roles = await self._records.find("roles", {"account_id": account_id}, order=("role", "scope_id"))
-        return account_of(
-            row,
-            [cast(str, one["key"]) for one in logins],
-            [cast(str, one["scope_id"]) for one in scopes],
-            [Grant(Role(cast(str, one["role"])), cast(str, one["scope_id"])) for one in roles],
-        )
+
+def _belongings(account_id: str) -> tuple[Find, ...]:
+    """What stands beside the row of an account, for ``_whole``."""
+    where = {"account_id": account_id}
+    return (
+        Find("logins", where, ("key",)),
+        Find("memberships", where, ("scope_id",)),
+        Find("roles", where, ("role", "scope_id")),
+    )
+
+
+def _whole(row: Row, logins: Sequence[Row], scopes: Sequence[Row], roles: Sequence[Row]) -> Account:
+    return account_of(
+        row,
+        [cast(str, one["key"]) for one in logins],
+        [cast(str, one["scope_id"]) for one in scopes],
+        [Grant(Role(cast(str, one["role"])), cast(str, one["scope_id"])) for one in roles],
+    )
 
 
 def account_of(row: Mapping[str, Value], logins: list[str], scopes: list[str], grants: Sequence[Grant] = ()) -> Account:

@@ -2,7 +2,8 @@
 
 A trial (``dry_run``) does all but the writes. The file is looked through before anything is written: what cannot be read
 whole changes nothing. What was written stays when an import ends half-way, and the same file again leads to the same end.
-An import whose process died is found by the silence of its row.
+An import whose process died is found by the silence of its row. One of a kind runs for each author: of two begun at once,
+on whichever machines, the second finds the mark of the first, a row of ``revisions`` that goes with the end.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ from gateway.administration.tables import Unreadable, inspect
 from gateway.audit import Act
 from gateway.desk import PolicyDesk
 from gateway.policy.rights import TABLE, Right
-from gateway.ports import Ambient, Audit, Bus, Insert, Records, Row, Span, Update, Value
-from gateway.reasons import RecordsUnavailable, Stale
+from gateway.ports import Ambient, Audit, Bus, Delete, Insert, Records, Row, Span, Update, Value
+from gateway.reasons import RecordsUnavailable, Stale, Taken
 
 SILENT = timedelta(minutes=5)  # a running import says something more often than this
+_RUNNING = "Un import que vous avez lancé est encore en cours."
 INTERRUPTED = "L'import a été interrompu. Relancez-le avec le même fichier : ce qui est fait ne sera pas refait."
 _ACTS = {"accounts": Act.ACCOUNTS_IMPORTED, "scopes": Act.SCOPES_IMPORTED}
 _RIGHTS = {"accounts": Right.IMPORT, "scopes": Right.SHAPE}
@@ -79,20 +81,28 @@ class Imports:
         if not any(_RIGHTS[kind] in TABLE[grant.role] for grant in actor.grants):
             raise NotYours(reserved(_RIGHTS[kind]))
         await self.recover(now)
+        left = await self._records.find("revisions", {"name": _mark(kind, actor.id)}, limit=1)
         if await self._records.find("imports", {"kind": kind, "author": actor.id, "state": "running"}, limit=1):
-            raise Faulty({"": ["Un import que vous avez lancé est encore en cours."]})
+            raise Faulty({"": [_RUNNING]})
+        if left:  # an earlier version ended the import and knew nothing of its mark
+            await self._records.write(Delete("revisions", {"name": left[0]["name"], "value": left[0]["value"]}))
         import_id = "imp_" + self._ambient.token(12)
         size = (await asyncio.to_thread(source.stat)).st_size
         await self._note(actor, import_id, kind, dry_run, now, phase="start", **options)
-        await self._records.write(
-            Insert(
-                "imports",
-                {
-                    "id": import_id, "kind": kind, "author": actor.id, "dry_run": dry_run, "state": "running",
-                    "total": size, "done": 0, "counts": "{}", "created_at": now, "updated_at": now,
-                },
-            )
-        )  # fmt: skip
+        try:
+            await self._records.write(
+                Insert("revisions", {"name": _mark(kind, actor.id), "value": int(self._ambient.digits(9))}),
+                Insert(
+                    "imports",
+                    {
+                        "id": import_id, "kind": kind, "author": actor.id, "dry_run": dry_run, "state": "running",
+                        "total": size, "done": 0, "counts": "{}", "created_at": now, "updated_at": now,
+                    },
+                ),
+            )  # fmt: skip
+        except Taken:  # begun at this instant, by another form or on another machine
+            await self._note(actor, import_id, kind, dry_run, now, phase="end", state="refused")
+            raise Faulty({"": [_RUNNING]}) from None
         run = Run(import_id, actor, self._records, self._ambient, dry_run=dry_run, options=options)
         task = asyncio.get_running_loop().create_task(self._do(run, kind, source), name=f"import {import_id}")
         self._tasks[import_id] = task
@@ -226,7 +236,8 @@ class Imports:
         if seen is not None:
             where["updated_at"] = seen
         with contextlib.suppress(Stale):  # another worker was quicker
-            await self._records.write(Update("imports", values, where))
+            mark = _mark(cast(str, row["kind"]), cast(str, row["author"]))
+            await self._records.write(Update("imports", values, where), Delete("revisions", {"name": mark}))
 
     async def _note(self, actor: Actor, import_id: str, kind: str, dry_run: bool, now: datetime, **facts: str) -> None:
         await self._audit.record(
@@ -238,6 +249,10 @@ class Imports:
                 **{"import": import_id, "dry_run": "1" if dry_run else "0", **facts},
             )
         )
+
+
+def _mark(kind: str, author: str) -> str:
+    return f"import:{kind}:{author}"
 
 
 def _place(actor: Actor) -> str | None:

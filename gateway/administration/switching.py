@@ -33,6 +33,7 @@ from gateway.administration.wishes import (
     faults_of,
     faults_of_choice,
     faults_of_reason,
+    instant_for,
     says_nothing_new,
     with_switch,
 )
@@ -117,12 +118,13 @@ class SwitchBoard:
         await self._desk.refresh()
         book = self._desk.book
         scopes = chosen(actor, scope_ids, wanted.state, book, referent=self.settings.referent_can_enable)
-        faults = {**self._faults(wanted, now), **faults_of_choice(scopes)}
+        at = instant_for(scopes, now)
+        faults = {**self._faults(wanted, at), **faults_of_choice(scopes)}
         if wanted.reason.strip():  # it may still be typed
             faults.update(faults_of_reason(wanted.reason))
         if "scopes" in faults and not any(scope.retired for scope in scopes):
             return Preview((), 0, 0, faults)
-        switch = Switch(wanted.state, begins(wanted, now), wanted.derogation_until)
+        switch = Switch(wanted.state, begins(wanted, at), wanted.derogation_until)
         if not faults and all(says_nothing_new(scope, switch) for scope in scopes):
             faults[""] = [_NOTHING_NEW]
         after = with_switch(book, scopes, switch)
@@ -163,15 +165,16 @@ class SwitchBoard:
             for scope in scopes:
                 if versions is not None and versions.get(scope.id, scope.version) != scope.version:
                     raise ChangedMeanwhile(scope.version)
-            faults = {**self._faults(wanted, now), **faults_of_choice(scopes), **faults_of_reason(wanted.reason)}
+            at = instant_for(scopes, now)
+            faults = {**self._faults(wanted, at), **faults_of_choice(scopes), **faults_of_reason(wanted.reason)}
             if faults:
                 raise Faulty(faults)
-            switch = Switch(wanted.state, begins(wanted, now), wanted.derogation_until)
+            switch = Switch(wanted.state, begins(wanted, at), wanted.derogation_until)
             lines = [scope for scope in scopes if not says_nothing_new(scope, switch)]
             if not lines:
                 raise Faulty({"": [_NOTHING_NEW]})
             why = checked_reason(wanted.reason)
-            return self._lines.made(actor, batch, lines, switch, why, now, announce=wanted.announce)
+            return self._lines.made(actor, batch, lines, switch, why, at, announce=wanted.announce)
 
         await self._writer.write(plan)
         return batch

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from gateway import texts
 from gateway.administration.actor import Actor, Faulty, checked_reason, require
+from gateway.clocks import SKEW
 from gateway.policy.establishments import PolicyBook, Scope, State, Switch, SwitchKind
 from gateway.policy.rights import Right
 
@@ -47,6 +48,13 @@ def begins(wanted: Wanted, now: datetime) -> datetime:
     """When it takes effect; what is past by less than a minute is now."""
     at = wanted.effective_from
     return now if at is None or now - _SLOW <= at <= now else at
+
+
+def instant_for(scopes: Iterable[Scope], now: datetime) -> datetime:
+    """``now``, or just behind what was switched a moment ago on a machine whose clock runs ahead: the last act counts."""
+    ahead = [one.effective_from for scope in scopes for one in scope.switches if one.begun]
+    last = max((at for at in ahead if now < at <= now + SKEW), default=None)
+    return now if last is None else last + timedelta(microseconds=1)
 
 
 def faults_of(wanted: Wanted, cut_off: datetime, settings: SwitchSettings, now: datetime) -> dict[str, Sequence[str]]:

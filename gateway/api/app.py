@@ -89,8 +89,11 @@ class Api:
         if operation.free:
             return visit, _NOBODY
         if hdrs.AUTHORIZATION in request.headers:
-            return visit, await entrance.by_token(visit, self._actor_of)
-        return await entrance.by_session(request)
+            found = visit, await entrance.by_token(visit, self._actor_of)
+        else:
+            found = await entrance.by_session(request)
+        await visit.house.rules.catch_up()
+        return found
 
     async def _read(self, visit: Visit, actor: Actor, operation: Operation) -> Call:
         request = visit.request

@@ -21,6 +21,7 @@ from gateway.accounts.delegations import Delegations
 from gateway.accounts.register import Register
 from gateway.administration.actor import NotThere
 from gateway.audit import Act
+from gateway.clocks import SKEW
 from gateway.delegations import mails
 from gateway.delegations.acts import NO_LINK, TURNS, Acts, Post, digest_of
 from gateway.delegations.author import By
@@ -160,7 +161,7 @@ class ReceivingOffice:
             proof
             for proof in by.session.proofs
             if proof.method in self.rules.finalising
-            and timedelta(0) <= now - proof.at <= _CARD_AGE
+            and -SKEW <= now - proof.at <= _CARD_AGE
             and not proof.remembered
             and own.intersection(proof.identity.keys)
         ]

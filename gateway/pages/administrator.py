@@ -69,6 +69,7 @@ def administered(work: Work) -> Handler:
             return answer if request.method == "GET" else await _late(visit, then)
         actor = actor_of(visit)
         assert actor is not None  # noqa: S101 - the entrance lets nobody else in
+        await visit.house.rules.catch_up()
         try:
             return await work(visit, actor)
         except NotThere:

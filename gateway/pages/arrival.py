@@ -22,7 +22,7 @@ from gateway.pages.attempts import Attempts
 from gateway.pages.base import BROWSER_LIFE, LAST, SESSION, Visit, go, set_cookie
 from gateway.pages.journey import Register, Stop, next_step
 from gateway.pages.words import MEANS
-from gateway.providers.base import Attempt
+from gateway.providers.base import VOID, Attempt
 from gateway.reasons import Reason, Stale, Taken
 from gateway.session.keeper import SessionGone, digest_of, encode_proof
 
@@ -240,8 +240,7 @@ async def open_session(visit: Visit, account: Account, proof: Proof, attempt: At
     first_time = not await house.register.has_used(account.id, proof.method.value)
     woken = account.standing(now, house.dormancy) is Standing.DORMANT
     for turn in range(_TURNS):
-        void = account.memory_void_at
-        if void is not None and void >= attempt.created_at and way_of(proof.method) == "password":
+        if way_of(proof.method) == "password" and _overtaken(attempt, account):
             return await stopped(visit, attempt, proof, Reason.ATTEMPT_EXPIRED, account)  # the password of before
         try:
             account = await house.register.signed_in(account, proof, space, visit.client, now)
@@ -284,6 +283,12 @@ async def open_session(visit: Visit, account: Account, proof: Proof, attempt: At
             address=visit.client,
             ticket=ticket,
         )
+    fresh = await house.register.by_id(account.id)
+    if fresh is None or fresh.void != account.void:
+        # Everything was closed, on whichever machine, before this session could be seen there. Asked after it was
+        # written: whoever closes everything later finds it.
+        await house.keeper.close(session, now)
+        return await stopped(visit, attempt, proof, Reason.ATTEMPT_EXPIRED, account)
     await _tell(visit, account, proof, first_time=first_time, woken=woken)
     await _remember(visit, account, proof, attempt)
     await house.changed(account.id)
@@ -298,6 +303,13 @@ async def open_session(visit: Visit, account: Account, proof: Proof, attempt: At
 def trace_of(ticket: str) -> str:
     """What the access log calls the session of this ticket: from a request one finds who acted, and how (R149)."""
     return digest_of(ticket)[:12]
+
+
+def _overtaken(attempt: Attempt, account: Account) -> bool:
+    """Whether the password changed, or everything was closed, since this attempt's password was right."""
+    if VOID in attempt.memory:
+        return attempt.memory[VOID] != account.void
+    return account.memory_void_at is not None and account.memory_void_at >= attempt.created_at
 
 
 def way_of(method: Method) -> str:

@@ -48,6 +48,8 @@ class Rules(Protocol):
 
     def above(self, scope: str) -> Sequence[str]: ...
 
+    async def catch_up(self) -> None: ...
+
 
 class SignOutElsewhere(Protocol):
     """A provider whose own session ends with ours (R44)."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
+from gateway.clocks import lately
 from gateway.pages.base import Visit
 
 FINALISE = "/delegations/finalise"  # below the prefix: where the way ends
@@ -41,7 +42,7 @@ async def marked(visit: Visit) -> Marker | None:
         return None
     token, doctor, stamp = json.loads(plain)
     at = datetime.fromtimestamp(stamp, UTC)
-    return Marker(token, doctor, at) if timedelta(0) <= visit.now - at < visit.house.proof_life else None
+    return Marker(token, doctor, at) if lately(at, visit.now, visit.house.proof_life) else None
 
 
 async def unmark(visit: Visit, marker: Marker) -> None:

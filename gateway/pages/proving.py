@@ -65,6 +65,7 @@ class MailProof:
             "change": change,
             "until": until.timestamp(),
             "asked": now.timestamp(),
+            "void": account.void,
         }
         await house.store.write(_key(token), json.dumps(record).encode(), house.mail_proof_life)
         await house.store.write(_newest(account.id), _key(token).encode(), house.mail_proof_life)
@@ -103,8 +104,7 @@ class MailProof:
         if found is None or account is None:
             return self._expired(visit)
         address = str(found["mail"])
-        void = account.memory_void_at
-        if found["change"] and void is not None and void.timestamp() >= float(str(found.get("asked", 0))):
+        if found["change"] and _overtaken(found, account):
             return self._expired(visit)  # asked before the password changed or every session was closed
         if not found["change"] and account.mail != address:  # changed meanwhile: the link proves nothing of use
             return self._expired(visit)
@@ -175,3 +175,11 @@ def _key(token: str) -> str:
 
 def _newest(account_id: str) -> str:
     return f"mail-proof-of:{account_id}"
+
+
+def _overtaken(found: dict[str, object], account: Account) -> bool:
+    """Whether the password changed, or every session was closed, since the link was asked for."""
+    if "void" in found:
+        return found["void"] != account.void
+    void = account.memory_void_at  # a link mailed by an earlier version
+    return void is not None and void.timestamp() >= float(str(found.get("asked", 0)))

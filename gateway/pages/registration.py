@@ -22,6 +22,7 @@ from gateway.accounts.phone import telephone
 from gateway.accounts.register import Particulars, mail_key
 from gateway.accounts.towns import Towns
 from gateway.audit import Act, Record
+from gateway.clocks import lately
 from gateway.identity import Identity, Proof, Space
 from gateway.pages.arrival import arrive, open_session
 from gateway.pages.base import Handler, Visit, go, handle
@@ -111,7 +112,7 @@ class Registration:
             return None
         record: dict[str, Any] = json.loads(raw)
         proved = datetime.fromtimestamp(record["proved"], UTC)
-        return record if timedelta(0) <= visit.now - proved < self._house.proof_life else None
+        return record if lately(proved, visit.now, self._house.proof_life) else None
 
     def _expired(self, visit: Visit, typed: Mapping[str, str] | None = None) -> web.Response:
         return visit.message(

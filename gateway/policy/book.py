@@ -46,6 +46,7 @@ def scopes_of(scopes: Sequence[Row], switches: Sequence[Row]) -> list[Scope]:
             cast("datetime | None", row["derogation_until"]),
             SwitchKind(cast(str, row["kind"])),
             cast(str, row["id"]),
+            begun=cast(datetime, row["effective_from"]) <= cast(datetime, row["created_at"]),
         )
         dated[cast(str, row["scope_id"])].append((cast(datetime, row["created_at"]), switch))
     found = []

@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from gateway.clocks import SKEW
 from gateway.identity import Method
 from gateway.policy.legal import CHANNELS, MEANS, PASSWORD, Legal, Status, forbidden
 from gateway.session.model import Lifetimes
@@ -45,13 +46,17 @@ class SwitchKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """A dated change of state (R83). A step back after the cut-off needs ``derogation_until`` (R84)."""
+    """A dated change of state (R83). A step back after the cut-off needs ``derogation_until`` (R84).
+
+    ``begun``: it was in force when it was made. Then a machine whose clock is behind does not wait for that instant.
+    """
 
     state: State
     effective_from: datetime
     derogation_until: datetime | None = None
     kind: SwitchKind = SwitchKind.SWITCH
     id: str = ""
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +194,11 @@ class PolicyBook:
         return tuple(found)
 
     def ruling(self, scope_id: str, now: datetime, *, emergencies: bool = True) -> Ruling:
-        """Whether this scope asks more than a password at this instant, and why (R83, R84, G26)."""
+        """Whether this scope asks more than a password at this instant, and why (R83, R84, G26).
+
+        Without ``emergencies`` of an instant gone by, to the letter: then no clock is behind.
+        """
+        slack = SKEW if emergencies else timedelta(0)
         chain = self.chain(scope_id)
         # (0)
         if (barred := self._password_barred(chain)) is not None:
@@ -198,12 +207,12 @@ class PolicyBook:
         if emergencies:
             for scope in chain:
                 for switch in scope.switches:
-                    if switch.kind is SwitchKind.BREAKGLASS and _runs(switch, now):
+                    if switch.kind is SwitchKind.BREAKGLASS and _runs(switch, now, slack):
                         return Ruling(False, Why.BREAKGLASS, scope.id, switch)
         # (2)
         cut_off = now >= self.defaults.mandatory_from
         for scope in chain:
-            ordinary = _in_force(scope.switches, now)
+            ordinary = _in_force(scope.switches, now, slack)
             if ordinary is None:
                 continue
             if ordinary.state is State.STRONG:
@@ -345,12 +354,16 @@ def strictest(policies: Sequence[EstablishmentPolicy]) -> EstablishmentPolicy:
     )
 
 
-def _in_force(switches: Sequence[Switch], now: datetime) -> Switch | None:
+def _in_force(switches: Sequence[Switch], now: datetime, slack: timedelta) -> Switch | None:
     """The last ordinary switch whose date has come; of equal dates the one made last."""
-    past = [one for one in switches if one.kind is SwitchKind.SWITCH and one.effective_from <= now]
+    past = [one for one in switches if one.kind is SwitchKind.SWITCH and _began(one, now, slack)]
     return max(reversed(past), key=lambda switch: switch.effective_from) if past else None
 
 
-def _runs(switch: Switch, now: datetime) -> bool:
+def _runs(switch: Switch, now: datetime, slack: timedelta) -> bool:
     until = switch.derogation_until
-    return switch.effective_from <= now and until is not None and now < until
+    return _began(switch, now, slack) and until is not None and now < until
+
+
+def _began(switch: Switch, now: datetime, slack: timedelta) -> bool:
+    return switch.effective_from <= (now + slack if switch.begun else now)

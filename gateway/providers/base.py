@@ -14,6 +14,8 @@ from typing import Protocol
 from gateway.identity import Proof, Space
 from gateway.reasons import Reason
 
+VOID = "void"  # in an attempt's memory: ``Account.void`` when the password was right, or the step-up began
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

@@ -2,8 +2,8 @@
 
 * A device is a browser's long-lived random cookie, known here by its digest, always together with one account: for
   another account the same cookie says nothing.
-* A remembered second factor ends by itself with its delay, with any change of password, mail or mobile (its stamp no
-  longer fits), with « Se déconnecter partout » (``memory_void_at``), and when the policy shortens the delay.
+* A remembered second factor ends by itself with its delay, with any change of password, mail or mobile or « Se déconnecter
+  partout » (its stamp no longer fits, whatever the clocks of machines say), and when the policy shortens the delay.
 * It is written after a code and never renewed by its own use.
 
 Methods raise ``StoreUnavailable``.
@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from gateway.accounts.account import Account
+from gateway.clocks import lately
 from gateway.identity import Method
 from gateway.ports import Store
-
-_SKEW = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +68,7 @@ class Devices:
         record = json.loads(raw)
         at = datetime.fromtimestamp(record["at"], UTC)
         life = min(longest, timedelta(seconds=record["life"]))
-        void = account.memory_void_at
-        if not -_SKEW <= now - at < life or record["stamp"] != _stamp(account) or (void is not None and void >= at):
+        if not lately(at, now, life) or record["stamp"] != _stamp(account):
             return None
         return Remembered(Method(record["method"]), at)
 
@@ -82,9 +80,10 @@ class Devices:
 
 
 def _stamp(account: Account) -> str:
-    """Changes with the password, the mail and the mobile."""
+    """Changes with the password, the mail, the mobile, and with every act that ends what browsers remember."""
     password = account.password_set_at.timestamp() if account.password_set_at else 0
-    return hashlib.sha256(json.dumps([password, account.mail, account.phone]).encode()).hexdigest()[:32]
+    parts = [password, account.mail, account.phone, *([account.void] if account.void else [])]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 def _known(browser: str, account: str) -> str:

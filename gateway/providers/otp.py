@@ -21,7 +21,7 @@ from gateway.accounts.account import Account
 from gateway.accounts.password import Passwords, TooBusy
 from gateway.identity import Assurance, Login, Method, Proof
 from gateway.policy.throttle import Pace
-from gateway.providers.base import Attempt, Form, Rejected, Reply
+from gateway.providers.base import VOID, Attempt, Form, Rejected, Reply
 from gateway.providers.code import CodePolicy, destination_of, is_nobody
 from gateway.providers.codes import Codes
 from gateway.providers.devices import Devices
@@ -147,7 +147,7 @@ class PasswordAndCode:
         )
         if isinstance(sent, Rejected) and self._settings.uniform:  # no channel, too many: nothing may tell (R81)
             return await self._codes.pretence.begin(attempt, account, login.key, policy, now)
-        return sent
+        return _bound(sent, account.void)
 
     async def _is_known(self, attempt: Attempt, login: Login | None) -> bool:
         account = await self._accounts.by_login(login.key) if login is not None else None
@@ -203,9 +203,10 @@ class PasswordAndCode:
         if account is None:
             return Rejected(Reason.ATTEMPT_UNKNOWN)
         policy = self._rules.for_account(account, now)
-        return await self._codes.issue(
+        sent = await self._codes.issue(
             attempt, account, policy, channel, now, fresh=fresh, wait=not self._settings.uniform
         )
+        return _bound(sent, attempt.memory.get(VOID, account.void))
 
     async def _code(self, attempt: Attempt, reply: Reply, now: datetime) -> Proof | Rejected:
         account_id = attempt.account or ""
@@ -232,3 +233,8 @@ class PasswordAndCode:
         self, account: Account, method: Method, assurance: Assurance, now: datetime, evidence: Mapping[str, str]
     ) -> Proof:
         return Proof(account.identity, method, assurance, now, evidence={"account": account.id, **evidence})
+
+
+def _bound(answer: Form | Rejected, void: str) -> Form | Rejected:
+    """What the attempt keeps also says as of when the password was right: see ``Account.void``."""
+    return replace(answer, facts={**answer.facts, VOID: void}) if answer.facts else answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gateway.clocks import SKEW
 from gateway.identity import Assurance, Method, Proof, Space
 
 
@@ -61,8 +62,8 @@ class Session:
 
     def fresh(self, now: datetime, max_age: timedelta, least: Assurance) -> bool:
         """Whether a proof of at least this level is at most this old (R96, R4). A remembered second factor is not one,
-        and neither is a proof from the future: a clock set back makes nothing fresh."""
+        and neither is a proof from the future, further than clocks differ: a clock set back makes nothing fresh."""
         return any(
-            proof.assurance >= least and timedelta(0) <= now - proof.at <= max_age and not proof.remembered
+            proof.assurance >= least and -SKEW <= now - proof.at <= max_age and not proof.remembered
             for proof in self.proofs
         )

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from datetime import timedelta
 from pathlib import Path
 
@@ -118,6 +118,30 @@ async def test_r102_report_in_pages_and_as_a_table(desk: Importing) -> None:
     assert table.count("\r\n") == 1203
     assert "\n=" not in table
     assert ";=" not in table
+
+
+async def test_r102_one_at_a_time_however_many_are_begun_at_once(desk: Importing, tmp_path: Path) -> None:
+    """Of eight begun at the same moment one runs; the others are told so, and keep their files. A mark that an earlier
+    version left behind keeps nobody from the next one."""
+    long = csv_of(PEOPLE, ALICE, *((f"personne{number}", "Nom", "Eve", "690780010") for number in range(2000)))
+    paths = [tmp_path / f"{number}.csv" for number in range(8)]
+    for path in paths:
+        path.write_text(long)
+
+    def start(path: Path) -> Awaitable[str]:
+        return desk.imports.start(AURA, "accounts", path, dry_run=False, options={}, now=desk.world.now)
+
+    found = await asyncio.gather(*(start(path) for path in paths), return_exceptions=True)
+    (begun,) = [one for one in found if isinstance(one, str)]
+    assert [str(one.faults[""][0]) for one in found if isinstance(one, Faulty)] == [
+        "Un import que vous avez lancé est encore en cours."
+    ] * 7
+    assert await desk.imports.wait(begun, 60)
+    assert len([path for path in paths if path.exists()]) == 7
+    assert len(await desk.world.records.find("imports", {})) == 1
+    await desk.world.records.write(Insert("revisions", {"name": "import:accounts:acc_aura", "value": 7}))
+    assert (await desk.load("accounts", csv_of(PEOPLE, ALICE), AURA))[0] == {"unchanged": 1}
+    assert await desk.world.records.find("revisions", {"name": "import:accounts:acc_aura"}) == ()
 
 
 async def test_r102_stopped_half_way(desk: Importing, tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -264,7 +263,7 @@ def _house(world: World, store: MemoryStore, keeper: Keeper, register: Register)
         dormancy=DORMANCY,
         admin_methods=frozenset({Method.PSC_CPS, Method.CPS}),
         tries=Tries(store, Devices(store, timedelta(days=1)), b"t" * 32, pace, pace),
-        rules=SimpleNamespace(above=lambda scope: [scope], banner=lambda *_: "", contacts=lambda *_: ()),
+        rules=world.desk,
     )
 
 

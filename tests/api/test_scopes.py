@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 from urllib.parse import urlsplit
 
+from gateway.ports import Update
 from tests.administration.world import PLACES, place
 from tests.api.office import BASE, Office
 
@@ -47,6 +48,21 @@ async def test_r82_pages_of_scopes_show_all_once(office: Office) -> None:
 def _at(change: Any, revision: int) -> Any:
     change.values["revision"] = revision
     return change
+
+
+async def test_r91_what_another_worker_wrote_is_what_is_read_and_edited(office: Office) -> None:
+    """No news was heard yet: the very next request of an administrator knows it, and its version is the one to write over."""
+    await office.world.revisions.write(
+        lambda revision: [
+            Update("scopes", {"name": "Villa", "version": 2, "revision": revision}, {"id": "ehpad", "version": 1})
+        ]
+    )
+    async with await office.ask("GET", "scopes/ehpad", "region") as said:
+        assert (await said.json())["name"] == "Villa"
+        headers = {"If-Match": said.headers["ETag"]}
+    moved = {"city": "Bron", "reason": "déménagement"}
+    async with await office.ask("PATCH", "scopes/ehpad", "region", json=moved, headers=headers) as said:
+        assert said.status == 200, await said.text()
 
 
 async def test_r82_filters(office: Office) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.clocks import SKEW
 from gateway.identity import Method
 from gateway.policy.establishments import (
     Contact,
@@ -301,6 +302,22 @@ def test_r83_of_equal_dates_the_one_made_last_wins() -> None:
     for switches, winner in (((first, last), last), ((last, first), first)):
         found = book(Scope("e", None, "etablissement", "E", switches=switches)).ruling("e", AFTER)
         assert found.switch is winner
+
+
+def test_r83_a_switch_made_at_once_waits_for_no_clock() -> None:
+    """Made by a machine that is seconds ahead, in force where it is read; a switch with a date waits for its date, and
+    whether a session was opened before is judged to the letter."""
+    noon = CUT_OFF - timedelta(days=30)
+    at = noon + timedelta(seconds=5)
+    for begun in (True, False):
+        found = book(Scope("e", None, "etablissement", "E", switches=(Switch(State.STRONG, at, begun=begun),)))
+        assert found.strong("e", noon) is begun
+        assert not found.asks_more(["e"], noon, emergencies=False)
+        assert not found.strong("e", noon - SKEW)
+        assert found.strong("e", at)
+    emergency = Switch(State.PASSWORD_ONLY, at, at + timedelta(hours=1), SwitchKind.BREAKGLASS, begun=True)
+    switches = (Switch(State.STRONG, ALWAYS), emergency)
+    assert not book(Scope("e", None, "etablissement", "E", switches=switches)).strong("e", noon)
 
 
 def test_r83_a_password_without_derogation_holds_until_the_cut_off() -> None:

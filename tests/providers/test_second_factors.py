@@ -40,7 +40,10 @@ async def test_r78_password_alone_where_the_second_factor_is_remembered(world: W
     assert isinstance((await world.login())[1], Form)
 
 
-@pytest.mark.parametrize("what", ["browser", "password", "mail", "phone", "everywhere", "policy", "shared", "clock"])
+@pytest.mark.parametrize(
+    "what",
+    ["browser", "password", "mail", "phone", "everywhere", "everywhere, by a slow clock", "policy", "shared", "clock"],
+)
 async def test_r78_what_ends_a_remembered_second_factor(world: World, what: str) -> None:
     """Another browser, a change of password, mail or mobile, sign-out everywhere, a harder policy, a shared workstation
     and a clock set back: each asks for a code again."""
@@ -52,6 +55,8 @@ async def test_r78_what_ends_a_remembered_second_factor(world: World, what: str)
         "mail": {"mail": "autre@example.test"},
         "phone": {"phone": "+33698765432"},
         "everywhere": {"memory_void_at": world.ambient.now()},
+        # the machine where it was ticked was ahead of the one where everything was closed afterwards
+        "everywhere, by a slow clock": {"memory_void_at": world.ambient.now() - timedelta(seconds=3605)},
     }
     world.accounts["acc_1"] = replace(account, **changes.get(what, {}))  # type: ignore[arg-type]
     if what == "policy":
@@ -61,6 +66,15 @@ async def test_r78_what_ends_a_remembered_second_factor(world: World, what: str)
     browser = ELSEWHERE if what == "browser" else HERE
     _, outcome = await world.login(browser=browser, shared=what == "shared")
     assert isinstance(outcome, Form)
+
+
+async def test_r78_remembered_just_after_everything_was_closed_by_a_fast_clock(world: World) -> None:
+    """A machine that is ahead closed everything; what the next one remembers a moment later is younger, and counts."""
+    ahead = world.ambient.now() + timedelta(seconds=5)
+    world.accounts["acc_1"] = replace(world.accounts["acc_1"], memory_void_at=ahead)
+    await remember(world)
+    _, proof = await world.login()
+    assert isinstance(proof, Proof)
 
 
 async def test_r78_the_cookie_says_nothing_of_another_account(world: World) -> None:

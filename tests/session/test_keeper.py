@@ -128,10 +128,18 @@ def test_encoding_is_whole() -> None:
 
 @pytest.mark.parametrize(
     ("age", "remembered", "fresh"),
-    [(0, False, True), (600, False, True), (601, False, False), (-5, False, False), (0, True, False)],
+    [
+        (0, False, True),
+        (600, False, True),
+        (601, False, False),
+        (-5, False, True),
+        (-61, False, False),
+        (0, True, False),
+    ],
 )
 def test_r96_what_counts_as_fresh(age: int, remembered: bool, fresh: bool) -> None:
-    """A proof counts for ten minutes; a remembered second factor and a proof from the future never do."""
+    """A proof counts for ten minutes, also one that another machine's clock dated some seconds ahead; a remembered
+    second factor and a proof from the future never do."""
     given = Proof(WHO, Method.OTP_MAIL, Assurance.TRANSITION, START, remembered=remembered)
     session = Session("d", "acc", Space.LIBERAL, (given,), START, START, Lifetimes(), "ses_1")
     now = START + timedelta(seconds=age)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -26,7 +25,7 @@ TABLES = ("accounts", "logins", "memberships", "scopes", "switches", "roles")
 
 
 def query(demo: Demo, text: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(demo.folder / "state/records.db")) as db:
+    with closing(demo.records()) as db:
         return db.execute(text).fetchall()
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -250,10 +250,11 @@ def test_r99_r98_shared_mailboxes_and_generic_names(demo: Demo) -> None:
 
 def test_r97_a_year_without_signing_in(demo: Demo) -> None:
     """Day 366: password and code end on the page of the sleeping account; the card wakes it, and a mail says so."""
-    with closing(sqlite3.connect(demo.folder / "state/records.db")) as records:
+    now = datetime.fromisoformat(demo.console("GET", "/clock")["now"])
+    signed, made = (f"{now - timedelta(days=days):%Y-%m-%d %H:%M:%S.%f}" for days in (366, 400))
+    with closing(demo.records()) as records:
         records.execute(
-            "UPDATE accounts SET last_sign_in_at = datetime(last_sign_in_at, '-366 days'), "
-            "created_at = datetime(created_at, '-400 days') WHERE national_id = '899700100086'"
+            "UPDATE accounts SET last_sign_in_at = ?, created_at = ? WHERE national_id = '899700100086'", (signed, made)
         )
         records.commit()
     visitor = to_code(demo, "dr-rousseau")
@@ -301,7 +302,7 @@ def test_r17_two_browsers_at_once_end_in_one_account(demo: Demo) -> None:
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda one: one.submit("/charter", accept="1"), (card, phone)))
     assert [answer.status for answer in answers] == [200, 200]
-    with closing(sqlite3.connect(demo.folder / "state/records.db")) as records:
+    with closing(demo.records()) as records:
         rows = records.execute("SELECT count(*) FROM accounts WHERE national_id = '899700100037'").fetchone()
     assert rows == (1,)
     card.get("/_gateway/account/data")
@@ -317,7 +318,7 @@ def test_r76_no_page_and_no_log_tells_a_secret(demo: Demo) -> None:
     assert "+33612345678" not in visitor.last.text
     assert code not in visitor.last.text
     visitor.submit("/sign-in/code", code=code)
-    log = (demo.folder / "gateway.log").read_text()
+    log = demo.log()
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     assert lines
     assert f'"{code}"' not in log and f"={code}" not in log
@@ -336,7 +337,7 @@ def test_r147_every_event_is_one_json_line(demo: Demo) -> None:
     deadline = time.monotonic() + 5
     acts: list[dict[str, object]] = []
     while time.monotonic() < deadline and not acts:
-        lines = [json.loads(one) for one in (demo.folder / "gateway.log").read_text().splitlines() if one[:1] == "{"]
+        lines = [json.loads(one) for one in demo.log().splitlines() if one[:1] == "{"]
         acts = [one for one in lines if one.get("event") == "session:open" and one.get("account") == "acc_dr-petit"]
     act = acts[-1]
     assert {"timestamp", "event", "account", "reason", "scope", "address", "correlation"} <= set(act)

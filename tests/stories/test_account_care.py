@@ -3,7 +3,6 @@ the chain of the audit over all that was done."""
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from contextlib import closing
 from typing import Any
@@ -193,7 +192,7 @@ def test_r97_a_sleeper_is_woken_by_the_referent(demo: Demo, referent: Bearer) ->
             visitor.submit("/sign-in/code", code=demo.code("+33612345679", "sms"))
         return visitor.last.url.endswith(DEEP)
 
-    with closing(sqlite3.connect(demo.folder / "state/records.db")) as db:
+    with closing(demo.records()) as db:
         long_ago = "last_sign_in_at = '2024-01-01 00:00:00.000000', created_at = '2023-01-01 00:00:00.000000'"
         db.execute(f"UPDATE accounts SET {long_ago} WHERE id = 'acc_agent-noir'")  # noqa: S608
         db.commit()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -57,7 +56,7 @@ def test_r87_for_people_without_a_role_there_is_no_administration(demo: Demo) ->
 
 def test_g59_an_administrator_signs_in_by_card_or_psc_only(demo: Demo) -> None:
     """A password that an administrator's account may still have opens nothing."""
-    with closing(sqlite3.connect(demo.folder / "state/records.db")) as db:
+    with closing(demo.records()) as db:
         db.execute(
             "UPDATE accounts SET password_hash = (SELECT password_hash FROM accounts WHERE id = 'acc_dr-bernard'), "
             "password_set_at = created_at, mail_proved_at = created_at WHERE id = 'acc_admin-aura'"
@@ -139,7 +138,7 @@ def test_r93_g2_the_audit_of_all_this_is_sound_until_somebody_touches_it(demo: D
 
     sound = verify()
     assert sound.returncode == 0, sound.stdout + sound.stderr
-    with closing(sqlite3.connect(demo.folder / "state/records.db")) as db:
+    with closing(demo.records()) as db:
         (seq, facts) = db.execute("SELECT seq, facts FROM audit WHERE act = 'role:grant' ORDER BY seq DESC").fetchone()
         db.execute("UPDATE audit SET facts = replace(facts, 'region', 'referent') WHERE seq = ?", (seq,))
         db.commit()

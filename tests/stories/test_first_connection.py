@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -25,7 +24,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 def rows(demo: Demo, query: str, *values: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(demo.folder / "state/records.db")) as records:
+    with closing(demo.records()) as records:
         return records.execute(query, values).fetchall()
 
 
@@ -189,7 +188,7 @@ def test_r28_charter_and_privacy_are_open_to_everybody(fresh: Demo) -> None:
 def test_r4_a_password_session_gives_a_code_to_change_space(fresh: Demo) -> None:
     """A doctor whose establishment asked a password alone, and now asks a code: changing space asks for the code first,
     and only then is the space another, with a new ticket."""
-    with closing(sqlite3.connect(fresh.folder / "state/records.db")) as records:
+    with closing(fresh.records()) as records:
         records.execute(
             "INSERT INTO memberships (account_id, scope_id, since) SELECT 'acc_dr-bernard', 'ch-exemple', created_at "
             "FROM accounts WHERE id = 'acc_dr-bernard'"
@@ -201,7 +200,7 @@ def test_r4_a_password_session_gives_a_code_to_change_space(fresh: Demo) -> None
     visitor.submit("/sign-in/password", identifier="899700100011", password=person["account"]["password"])
     state = visitor.get("/_gateway/session", Accept="application/json").json()
     assert (state["assurance"], state["space"]) == ("password", "liberal")
-    with closing(sqlite3.connect(fresh.folder / "state/records.db")) as records:
+    with closing(fresh.records()) as records:
         records.execute("DELETE FROM memberships WHERE account_id = 'acc_dr-bernard'")
         records.commit()
     before = visitor.cookies[SESSION]

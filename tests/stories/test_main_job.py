@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 import socket
-import sqlite3
 import ssl
 import subprocess
 import sys
@@ -212,7 +211,7 @@ def test_r30_every_refused_card_gives_page_j9_and_its_reason_in_the_log(demo: De
         assert "La lecture de la carte CPS a échoué." in answer.text, one
         assert one["reason"] not in answer.text
         assert ("localhost", "__Host-vtgw") not in visitor.cookies
-    log = (demo.folder / "gateway.log").read_text()
+    log = demo.log()
     assert not [one["reason"] for one in index if f'"reason": "{one["reason"]}"' not in log]
 
 
@@ -463,7 +462,7 @@ def test_r17_r23_twenty_clicks_one_account(demo: Demo) -> None:
         statuses = list(pool.map(click, range(20)))
     assert 200 in statuses
     assert set(statuses) <= {200, 403}
-    with closing(sqlite3.connect(demo.folder / "state/records.db")) as records:
+    with closing(demo.records()) as records:
         rows = records.execute("SELECT count(*) FROM accounts WHERE national_id = '899700100045'")
         assert rows.fetchone() == (1,)
 
@@ -511,7 +510,7 @@ def test_r37_a_card_forwarded_by_a_trusted_terminator_is_judged_alike(demo: Demo
 
 def test_no_log_holds_a_secret(demo: Demo) -> None:
     """After all stories no code, password, ticket or full phone number stands in the log."""
-    log = (demo.folder / "gateway.log").read_text()
+    log = demo.log()
     for person in demo.about["people"]:
         if person["account"]:
             assert person["account"]["password"] not in log

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from contextlib import closing
 from urllib.parse import urlencode
 
@@ -16,7 +15,7 @@ ACCOUNT = "/_gateway/account"
 
 
 def rows(demo: Demo, query: str, *values: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(demo.folder / "state/records.db")) as records:
+    with closing(demo.records()) as records:
         return records.execute(query, values).fetchall()
 
 
@@ -232,8 +231,8 @@ def test_nobody_is_sent_to_sign_in_and_back(demo: Demo, path: str) -> None:
 
 def test_r60_must_change_password(demo: Demo) -> None:
     """A password that has to be changed is asked for after the code, and the person then goes where they wanted."""
-    with closing(sqlite3.connect(demo.folder / "state/records.db")) as records:
-        records.execute("UPDATE accounts SET password_must_change = 1 WHERE national_id = '899700100086'")
+    with closing(demo.records()) as records:
+        records.execute("UPDATE accounts SET password_must_change = TRUE WHERE national_id = '899700100086'")
         records.commit()
     visitor = Visitor(demo)
     by_password(visitor, "dr-rousseau")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -39,7 +38,7 @@ def test_r27_a_new_charter_is_asked_once(strict: Demo) -> None:
     visitor = Visitor(strict)
     by_password(visitor, "dr-bernard")
     assert visitor.last.url.endswith(DEEP)  # the demo's own accounts accepted the version of this world
-    with closing(sqlite3.connect(strict.folder / "state/records.db")) as records:
+    with closing(strict.records()) as records:
         records.execute("UPDATE accounts SET charter_version = '1 0000' WHERE id = 'acc_dr-petit'")
         records.commit()
     other = Visitor(strict)
@@ -155,7 +154,7 @@ def test_r60_r154_an_old_password_and_the_hour_of_la_reunion(strict: Demo) -> No
 def test_r4_r89_a_weak_session_is_asked_for_more(strict: Demo) -> None:
     """A doctor signed in by password alone, whose establishment is switched on meanwhile: requests are challenged, and
     changing to the médecin libéral space asks for a code first, then happens with a new ticket."""
-    with closing(sqlite3.connect(strict.folder / "state/records.db")) as records:
+    with closing(strict.records()) as records:
         records.execute("INSERT INTO memberships VALUES ('acc_dr-rousseau', 'ch-exemple', '2026-01-01 00:00:00')")
         records.commit()
     visitor = Visitor(strict)
@@ -166,7 +165,7 @@ def test_r4_r89_a_weak_session_is_asked_for_more(strict: Demo) -> None:
         renewed = account["password"] + "-3"
         visitor.submit("/password/renew", current=account["password"], password=renewed, repeat_password=renewed)
     assert headers_of(strict.requests()[-1])["x-vt-assurance"] == "password"
-    with closing(sqlite3.connect(strict.folder / "state/records.db")) as records:
+    with closing(strict.records()) as records:
         records.execute(
             "INSERT INTO switches (id, scope_id, state, effective_from, reason, author, created_at, kind) VALUES "
             "('swi_x', 'ch-exemple', 'strong', '2026-01-01 00:00:00', 'essai', 'test', '2026-01-01 00:00:00', 'switch')"

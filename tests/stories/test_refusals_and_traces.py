@@ -107,13 +107,13 @@ def test_r149_a_proxied_request_leads_to_its_person(demo: Demo, visitor: Visitor
     line: dict[str, object] = {}
     while not line:
         assert time.monotonic() < deadline
-        for text in (demo.folder / "gateway.log").read_text().splitlines():
+        for text in demo.log().splitlines():
             if "/AccesRestreint/imputable" in text:
                 line = json.loads(text)
         time.sleep(0.05)
     acts = [
         json.loads(text)
-        for text in (demo.folder / "gateway.log").read_text().splitlines()
+        for text in demo.log().splitlines()
         if "acc_dr-bernard" in text and str(line["session"]) in text
     ]
     assert acts
@@ -126,7 +126,7 @@ def test_r147_the_log_knows_pseudonyms_only(demo: Demo, visitor: Visitor) -> Non
     code = demo.code("paul.leroy@example.test") if "par e-mail" in agent.last.text else demo.code("+33612345678", "sms")
     agent.submit("/sign-in/code", code=code)
     time.sleep(0.2)
-    lines = [json.loads(one) for one in (demo.folder / "gateway.log").read_text().splitlines() if one[:1] == "{"]
+    lines = [json.loads(one) for one in demo.log().splitlines() if one[:1] == "{"]
     opened = [one for one in lines if one.get("event") == "session:open"]
     assert "99700100011" not in json.dumps(opened)
     assert [one for one in opened if one["account"] == "acc_agent-leroy"][-1]["scope"] == "ehpad-glycines"

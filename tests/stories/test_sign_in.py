@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -23,7 +22,7 @@ PETIT, LEROY = "anne.petit@example.test", "paul.leroy@example.test"
 
 def change(demo: Demo, statement: str) -> None:
     """Write beside the gateway what a story needs and no page does."""
-    with closing(sqlite3.connect(demo.folder / "state/records.db")) as records:
+    with closing(demo.records()) as records:
         records.execute(statement)
         records.commit()
 
@@ -171,7 +170,7 @@ def logged(demo: Demo, answer: Answer) -> str:
     found = REFERENCE.search(answer.text[answer.text.index("<main") :])
     assert found is not None, answer.text
     deadline = time.monotonic() + 5
-    while f'"reference": "{found[0]}"' not in (log := (demo.folder / "gateway.log").read_text()):
+    while f'"reference": "{found[0]}"' not in (log := demo.log()):
         if f'"reference":"{found[0]}"' in log:
             break
         assert time.monotonic() < deadline, f"{found[0]} stands nowhere in the log"
