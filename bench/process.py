@@ -7,6 +7,7 @@ import resource
 import socket
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +31,26 @@ def _many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, hard), hard))
 
 
+def tree(pid: int) -> list[int]:
+    """This process and all its children."""
+    found, waiting = [], [pid]
+    while waiting:
+        one = waiting.pop()
+        found.append(one)
+        for task in Path(f"/proc/{one}/task").glob("*/children"):
+            waiting += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def spent(pids: Iterable[int]) -> float:
+    """Seconds of CPU so far, of all threads of these processes that are alive, to the nanosecond."""
+    found = 0
+    for pid in pids:
+        for stat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            found += int(stat.read_text().split()[0])
+    return found / 1e9
+
+
 class Program:
     """``core``: where it is pinned; ``None`` leaves it to the scheduler."""
 
@@ -40,21 +61,11 @@ class Program:
         )
 
     def pids(self) -> list[int]:
-        found, waiting = [], [self.process.pid]
-        while waiting:
-            pid = waiting.pop()
-            found.append(pid)
-            for task in Path(f"/proc/{pid}/task").glob("*/children"):
-                waiting += [int(child) for child in task.read_text().split()]
-        return found
+        return tree(self.process.pid)
 
     def cpu(self) -> float:
         """Seconds of CPU so far, of all threads that are alive, to the nanosecond."""
-        spent = 0
-        for pid in self.pids():
-            for stat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-                spent += int(stat.read_text().split()[0])
-        return spent / 1e9
+        return spent(self.pids())
 
     def rss(self) -> int:
         """Resident bytes."""
