@@ -37,16 +37,16 @@ stories-wide: $(VENV)/.dev programs ## tell the stories to two gateways of three
 	VTGW_WIDE=1 $(BIN)/python -m pytest tests/stories --timeout 300 $(ARGS)
 
 check: $(VENV)/.dev ## format, lint, types, import contracts, scripts
-	$(BIN)/ruff format --check gateway tests bench fuzz soak experiments examples
-	$(BIN)/ruff check gateway tests bench fuzz soak experiments examples
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	$(BIN)/shellcheck scripts/install-programs .ci/run deploy/backup/backup deploy/backup/restore
 	$(BIN)/shellcheck deploy/systemd/install.sh deploy/systemd/vt-gateway deploy/compose/prepare.sh deploy/compose/redis/start.sh
 
 format: $(VENV)/.dev ## put the code in its one format
-	$(BIN)/ruff format gateway tests bench fuzz soak experiments examples
-	$(BIN)/ruff check --fix gateway tests bench fuzz soak experiments examples
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.dev programs ## measure the gateway beside nginx and a naive proxy, in one run
 	$(BIN)/python -m bench $(ARGS)

@@ -46,7 +46,7 @@ ELSEWHERE = {
     "headers": "proxy/test_door, stories: R135",
     "request": "proxy/test_vectors",
     "answer": "proxy/test_door: challenges and faults",
-    "epoch.standing": "test_epoch",
+    "standing": "test_epoch",
     "ops": "stories/test_outage: readyz and metrics",
     "schema": "edges/test_records_contract",
     "database": "edges/test_records_contract, edges/test_records_failover",

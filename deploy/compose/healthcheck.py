@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 
 try:
-    with urllib.request.urlopen((sys.argv[1:] or ["http://127.0.0.1:9180/healthz"])[0], timeout=4) as answer:
+    with urllib.request.urlopen((sys.argv[1:] or ["http://127.0.0.1:9180/healthz"])[0], timeout=4) as answer:  # noqa: S310 - an address given by whoever runs it
         sys.exit(0 if answer.status == 200 else 1)
 except (urllib.error.URLError, OSError) as error:
     sys.exit(f"not well: {error}")
