@@ -112,8 +112,8 @@ class Gate:
         if ticket is None:
             return decide(route, None, self._book(), self._rules, now)
         digest = digest_of(ticket)
-        entry = self._known.get(digest)
-        if entry is None or self._ambient.monotonic() - entry.born > FACTS_AGE:
+        entry = self._current(digest, now)
+        if entry is None:
             return None
         decision = decide(route, entry.facts, self._book(), self._rules, now)
         if not isinstance(decision, Forward) or decision.session is None:
@@ -240,9 +240,17 @@ class Gate:
         tickets = head.cookie(COOKIE)
         return tickets[0] if len(tickets) == 1 and tickets[0] else None
 
-    async def _entry(self, digest: str) -> _Entry:
+    def _current(self, digest: str, now: datetime) -> _Entry | None:
+        """What is known and young enough. Activity is no word on the bus: a session that looks idle here may have been
+        active by another worker since, so nobody is sent away for it unasked."""
         entry = self._known.get(digest)
-        if entry is not None and self._ambient.monotonic() - entry.born <= FACTS_AGE:
+        if entry is None or self._ambient.monotonic() - entry.born > FACTS_AGE:
+            return None
+        return None if entry.facts is not None and entry.facts.session.idle(now) else entry
+
+    async def _entry(self, digest: str) -> _Entry:
+        entry = self._current(digest, self._ambient.now())
+        if entry is not None:
             return entry
         task = self._asked.get(digest)
         if task is None:  # one question however many requests wait for its answer

@@ -176,6 +176,20 @@ async def test_a_signed_out_session_is_forgotten_and_cut_at_once(world: World) -
     assert world.cut == [session.digest]
 
 
+async def test_r143_activity_by_another_worker_counts_in_the_last_seconds(world: World) -> None:
+    """This worker heard of the session just before it would be idle, another let it act since: it goes on here too."""
+    ticket = await world.sign_in()
+    world.ambient.advance(1798)
+    assert isinstance(await world.gate.admit(world.head("/poll", ticket)), Forward)
+    (session,) = await world.keeper.sessions_of("acc_1", world.ambient.now())
+    world.ambient.advance(1)
+    assert await world.keeper.touch(session, world.ambient.now())  # as another worker does
+    world.ambient.advance(2)
+    head = world.head("/x", ticket)
+    assert world.gate.at_once(head) is None
+    assert isinstance(await world.gate.admit(head), Forward)
+
+
 async def test_r83_r89_policy_takes_effect_on_the_next_request(world: World) -> None:
     """A password session goes on before the cut-off and is challenged from it, without asking anything again."""
     world.book = PolicyBook(Defaults(START.replace(year=2030)))
