@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 SECONDS ?= 60
 MINUTES ?= 10
 PROCESSES ?= 2
+WIDE ?= 1
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -33,8 +34,8 @@ programs: ## install the programs that the tests drive (Debian, Ubuntu), where t
 test: $(VENV)/.dev programs ## run every test, files shared by PROCESSES=2
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(ARGS)
 
-stories-wide: $(VENV)/.dev programs ## tell the stories to two gateways of three workers on Redis and PostgreSQL
-	VTGW_WIDE=1 $(BIN)/python -m pytest tests/stories --timeout 300 $(ARGS)
+stories-wide: $(VENV)/.dev programs ## tell the stories to two gateways of three workers on Redis and PostgreSQL; WIDE=killed: and kill workers
+	VTGW_WIDE=$(WIDE) $(BIN)/python -m pytest tests/stories --timeout 300 $(ARGS)
 
 check: $(VENV)/.dev ## format, lint, types, import contracts, scripts
 	$(BIN)/ruff format --check .

@@ -123,6 +123,11 @@ class Gateway:
             if not url or url.startswith("sqlite:"):  # a file: nothing comes back by itself
                 raise StartError(f"{part}.url: {error}") from error
             raise Away(part, error.reason.value, f"{part}.url: {error}") from error
+        except OSError as error:
+            await self._stack.aclose()
+            if error.filename is None:
+                raise
+            raise StartError(f"{error.filename}: {error.strerror}") from error
         except BaseException:
             await self._stack.aclose()
             raise

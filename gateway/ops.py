@@ -150,7 +150,7 @@ class HouseMetrics:
         notices = CounterMetricFamily("vtgw_notices", "Mails sent in the background", labels=["outcome"])
         for outcome, count in zip(("sent", "lost"), self._notices(), strict=True):
             notices.add_metric([outcome], count)
-        jobs = CounterMetricFamily("vtgw_jobs", "Jobs this worker did", labels=["job", "outcome"])
+        jobs = CounterMetricFamily("vtgw_jobs", "Jobs this worker did", labels=["task", "outcome"])
         for outcome, counts in zip(("done", "failed"), self._jobs(), strict=True):
             for name, count in counts.items():
                 jobs.add_metric([name, outcome], count)

@@ -115,6 +115,9 @@ class Demo:
         """What the gateway wrote so far."""
         return (self.folder / "gateway.log").read_text()
 
+    def on_request(self) -> None:
+        """Somebody is about to ask the gateway."""
+
     def requests(self) -> list[dict[str, Any]]:
         return self.console("GET", "/requests")  # type: ignore[no-any-return]
 
@@ -210,6 +213,7 @@ class Visitor:
         else:
             connection = HTTPConnection(host, where, timeout=30)
         target = parts.path or "/"
+        self.demo.on_request()
         try:
             connection.request(method, f"{target}?{parts.query}" if parts.query else target, body, sent)
             with connection.getresponse() as got:

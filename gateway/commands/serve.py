@@ -167,5 +167,9 @@ def migrate(config: Path) -> None:
         finally:
             await database.close()
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except OSError as error:  # its folder cannot be made, or the file not be opened
+        click.echo(f"records.url: {error.filename}: {error.strerror}", err=True)
+        sys.exit(NOT_READY)
     click.echo("The database is current.")

@@ -12,10 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 _FAILURES = 3  # in a row until it opens
-_PAUSE, _LONGEST = (
-    0.25,
-    1.0,
-)  # seconds between two looks; doubled each time. A dependency that is back is used within 2 s
+# Seconds between two looks; doubled each time. A dependency that is back is used within 2 s.
+_PAUSE, _LONGEST = 0.25, 1.0
 
 
 class CircuitOpen(Exception):

@@ -1,11 +1,13 @@
 """A demo as people see it, served by two gateways of three workers on Redis and PostgreSQL, behind a TCP round-robin.
 
 The demo's process provides everybody the gateway talks to: Pro Santé Connect, mailbox, console, directory, application.
-The gateways are ``vt-gateway serve``, as in production, but for their clock (``clock/sitecustomize.py``).
+The gateways are ``vt-gateway serve``, as in production, but for their clock (``clock/sitecustomize.py``). With
+``VTGW_WIDE=killed`` one worker after another is killed meanwhile (``striking``).
 """
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -19,6 +21,7 @@ from experiments.serving import Serving
 from tests.resilience.beside import LISTENERS, aside, beside, port_of
 from tests.resilience.copied import copy_records
 from tests.resilience.memory import fresh_memory
+from tests.resilience.striking import Striker
 from tests.servers import program, wait_for_port
 from tests.stories.conftest import demo_alone
 from tests.visitor import Demo
@@ -28,6 +31,7 @@ GATEWAYS, WORKERS = "ab", 3
 NOT_WIDE = {
     "test_demo_administration.py": "about the demo's own process, ended and started again on its own files",
     "test_r87_tokens_that_ended_open_nothing": "asks at once; a worker remembers a token for five seconds",
+    "test_epoch_reach.py": "two gateways with a store of their own, put back beside the demo",
     "test_outage.py": "starts a gateway beside the demo, with a store of its own in the demo's configuration",
 }
 _CLOCK = Path(__file__).parent / "clock"
@@ -82,6 +86,7 @@ class WideDemo(Demo):
         super().__init__(folder)
         self._records = records
         self._ahead = 0.0
+        self.striker: Striker | None = None
         self.clock_file = folder / "clock"
         self._tell()
 
@@ -91,6 +96,10 @@ class WideDemo(Demo):
             self._ahead += data["advance"]
             self._tell()
         return found
+
+    def on_request(self) -> None:
+        if self.striker is not None:
+            self.striker.request()
 
     def records(self) -> Any:
         return _Rows(self._records)
@@ -107,7 +116,7 @@ class WideDemo(Demo):
 def wide(folder: Path, **settings: str) -> Iterator[Demo]:
     """The world, with ``settings`` as environment variables of every gateway."""
     store, records = fresh_memory()
-    with demo_alone(folder, **settings, **aside()) as world, ExitStack() as stack:
+    with demo_alone(folder, **{**settings, **aside()}) as world, ExitStack() as stack:
         copy_records(world.folder / "state" / "records.db", records)
         demo = WideDemo(folder, records)
         words = [f"{name}={value}" for name, value in settings.items()]
@@ -125,7 +134,11 @@ def wide(folder: Path, **settings: str) -> Iterator[Demo]:
         for one in serving:
             one.wait()
         stack.enter_context(_round_robin(demo, ports))
+        if os.environ.get("VTGW_WIDE") == "killed":
+            demo.striker = Striker(serving, WORKERS)
         yield demo
+        if demo.striker is not None:
+            print(f"{demo.striker.struck} workers were killed")
 
 
 @contextmanager

@@ -37,9 +37,10 @@ def free_base() -> int:
 def running(folder: Path, **settings: str) -> Iterator[Demo]:
     """A demo world in this folder, started as a person starts it; ``settings`` are environment variables.
 
-    With ``VTGW_WIDE=1`` two gateways of three workers on Redis and PostgreSQL stand in its place (``tests.resilience.wide``).
+    With ``VTGW_WIDE=1`` two gateways of three workers on Redis and PostgreSQL stand in its place (``tests.resilience.wide``),
+    with ``VTGW_WIDE=killed`` while their workers are killed.
     """
-    if os.environ.get("VTGW_WIDE") == "1":
+    if os.environ.get("VTGW_WIDE"):
         from tests.resilience.wide import wide
 
         with wide(folder, **settings) as demo:
@@ -76,7 +77,7 @@ def demo_alone(folder: Path, **settings: str) -> Iterator[Demo]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if os.environ.get("VTGW_WIDE") == "1":
+    if os.environ.get("VTGW_WIDE"):
         from tests.resilience.wide import NOT_WIDE
 
         for item in items:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.smallest import SMALLEST
 from tests.visitor import Demo
 
 
@@ -67,3 +68,13 @@ def test_migrate_is_safe_to_run_twice(demo: Demo) -> None:
     """Bringing a current database to the current schema changes nothing."""
     for _ in range(2):
         assert run("migrate", "--config", str(demo.folder / "gateway.toml")).returncode == 0
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("here")
+    config = tmp_path / "gateway.toml"
+    config.write_text(SMALLEST.replace('state_dir = "state"', 'state_dir = "file/state"'))
+    for command in ("migrate", "serve"):
+        done = run(command, "--config", str(config))
+        assert (done.returncode, "Traceback" in done.stderr) == (75, False), done.stderr
+        assert f"{tmp_path}/file/state: Not a directory" in done.stderr

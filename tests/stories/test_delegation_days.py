@@ -207,10 +207,9 @@ def _reminders(demo: Demo) -> list[dict[str, str]]:
 
 def _reminders_looked_at(demo: Demo) -> None:
     """Until the hourly job has run at this hour of the demo, and what it wrote has left."""
-    log = demo.folder / "gateway.log"
 
     def done() -> int:
-        lines = [json.loads(line) for line in log.read_text().splitlines() if "delegation-reminders" in line]
+        lines = [json.loads(line) for line in demo.log().splitlines() if "delegation-reminders" in line]
         return sum(one.get("event") == "job done" for one in lines)
 
     before = done()

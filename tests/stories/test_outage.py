@@ -133,7 +133,7 @@ def test_r7_store_killed_nothing_passes_and_nobody_is_signed_out(world: Demo, al
     metrics = Visitor(demo).raw("GET", demo.about["management"] + "/metrics", None, {}).text
     assert re.search(r'vtgw_refusals_total\{reason="store-down"\} [1-9]', metrics)
     assert re.search(r'vtgw_acts_total\{act="session:open",reason=""\} [1-9]', metrics)
-    assert re.search(r'vtgw_jobs_total\{job="purge",outcome="done"\}|vtgw_notices_total\{outcome="sent"\}', metrics)
+    assert re.search(r'vtgw_jobs_total\{task="purge",outcome="done"\}|vtgw_notices_total\{outcome="sent"\}', metrics)
 
 
 def test_r7_a_gateway_ends_while_its_store_is_silent(alone: Alone) -> None:
