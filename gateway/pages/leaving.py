@@ -116,6 +116,8 @@ class Leaving:
         house, session = self._house, visit.session
         if session is None and (ticket := visit.request.cookies.get(SESSION)):  # a suspended person's, for example
             session = await house.keeper.resume(digest_of(ticket), visit.now)
+            if session is None:
+                await house.keeper.forget(digest_of(ticket))
         target = f"{house.prefix}/signed-out"
         if session is not None:
             record = Record(

@@ -13,6 +13,7 @@ Every method may raise ``StoreUnavailable``; unknown is never "signed out" (R7).
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from dataclasses import replace
@@ -28,6 +29,7 @@ _FORMAT = 1
 _INDEX_LIMIT = 100  # sessions of one account; the oldest fall out first
 _INDEX_LIFE = timedelta(hours=24)  # longer than any session
 _SWAP_TRIES = 20
+_NOTHING = b""  # where a session was
 
 
 def digest_of(ticket: str) -> str:
@@ -136,23 +138,38 @@ class Keeper:
         await self._index(session.account, now, remove=session.digest)
         await self._bus.publish(f"session:{session.digest}")
 
+    async def forget(self, digest: str) -> None:
+        """End what may be a session of this digest, though by this clock there is none: one that was signed out while a
+        clock was an hour ahead must not be back when the clock is. Nothing stands in its place from now on."""
+        await self._store.write(_key(digest), _NOTHING, timedelta(seconds=1))
+        await self._bus.publish(f"session:{digest}")
+
     async def sessions_of(self, account: str, now: datetime) -> tuple[Session, ...]:
         """The live sessions of one account, newest first."""
+        live = [one for one in (await self._indexed(account, now)).values() if one is not None]
+        return tuple(sorted(live, key=lambda one: one.opened_at, reverse=True))
+
+    async def _indexed(self, account: str, now: datetime) -> dict[str, Session | None]:
+        """By digest, the oldest first; ``None``: it is over by this clock."""
         (raw,) = await self._store.read(_index_key(account))
         digests = _digests(raw)
-        if not digests:
-            return ()
-        found = [decode(one) for one in await self._store.read(*(_key(digest) for digest in digests))]
-        live = [one for one in found if one is not None and not one.ended(now) and not one.idle(now)]
-        return tuple(sorted(live, key=lambda one: one.opened_at, reverse=True))
+        read = await self._store.read(*(_key(digest) for digest in digests)) if digests else ()
+        found = [decode(one) for one in read]
+        live = [None if one is None or one.ended(now) or one.idle(now) else one for one in found]
+        return dict(zip(digests, live, strict=True))
 
     async def close_all(self, account: str, now: datetime, *, keep: str | None = None) -> int:
         """End every session of an account (but ``keep``); returns how many ended."""
-        ended = 0
-        for session in await self.sessions_of(account, now):
-            if session.digest != keep:
+        ended, over = 0, []
+        for digest, session in (await self._indexed(account, now)).items():
+            if digest == keep:
+                continue
+            if session is None:
+                over.append(digest)
+            else:
                 await self.close(session, now)
                 ended += 1
+        await asyncio.gather(*(self.forget(digest) for digest in over))
         return ended
 
     async def _renew(self, fresh: Session, old: Session, now: datetime, ticket: str | None) -> tuple[str, Session]:
@@ -163,7 +180,7 @@ class Keeper:
         await self._store.write(_key(renewed.digest), encode(renewed), _life(renewed, now))
         for _ in range(_SWAP_TRIES):
             (raw,) = await self._store.read(_key(old.digest))
-            if raw is None:  # signed out meanwhile: the renewal must not undo that
+            if raw in (None, _NOTHING):  # signed out meanwhile: the renewal must not undo that
                 await self.close(renewed, now)
                 raise SessionGone
             if await self._store.swap(_key(old.digest), raw, None):

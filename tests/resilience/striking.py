@@ -1,4 +1,5 @@
-"""kill -9 for one worker after another while stories are told, between two requests: nobody may notice.
+"""kill -9 for one worker after another, and now and then for a whole gateway, while stories are told, between two requests:
+nobody may notice.
 
 A request that is under way in a process that is killed is lost, as a browser shows it (``experiments`` counts these).
 Between requests nothing may hang on one process: no half sign-in, no form, no session, no draft, no act behind a page.
@@ -18,22 +19,21 @@ from pathlib import Path
 from experiments.serving import Serving
 
 EVERY = 5  # requests
+WHOLE = 6  # of so many strikes one is against a whole gateway
 _SETTLE = 0.3  # seconds for what follows an answer: notices that are on their way out of this process
 
 
 class Striker:
-    """``gateways`` of ``count`` workers each. The supervisor starts another in the place of each that was killed."""
+    """``gateways`` of ``count`` workers each. The supervisor starts another in the place of each that was killed; a whole
+    gateway is started again by us, as a service manager would."""
 
     def __init__(self, gateways: Sequence[Serving], count: int) -> None:
+        self._gateways = gateways
         self._turns = itertools.cycle(gateways)
         self._count = count
-        self._struck = dict.fromkeys((one.name for one in gateways), 0)
+        self._expected = dict.fromkeys((one.name for one in gateways), count)  # processes that will have served
         self._asked = 0
-
-    @property
-    def struck(self) -> int:
-        """Workers killed so far."""
-        return sum(self._struck.values())
+        self.workers = self.wholes = 0  # killed so far
 
     def request(self) -> None:
         """Somebody is about to ask: now and then a worker is killed first, if all of its gateway serve. Not when several
@@ -43,16 +43,24 @@ class Striker:
         self._asked += 1
         if self._asked % EVERY:
             return
+        if not all(self._complete(one) for one in self._gateways):
+            return
         gateway = next(self._turns)
-        if gateway.served() < self._count + self._struck[gateway.name]:
-            return
-        workers = gateway.workers()
-        if len(workers) != self._count:
-            return
         time.sleep(_SETTLE)
-        victim = min(workers)  # the one that has served longest
-        self._struck[gateway.name] += 1
+        if (self.workers + self.wholes) % WHOLE == WHOLE - 1:
+            self.wholes += 1
+            self._expected[gateway.name] += self._count
+            gateway.kill()
+            gateway.start(wait=False)
+            return
+        victim = min(gateway.workers())  # the one that has served longest
+        self.workers += 1
+        self._expected[gateway.name] += 1
         with contextlib.suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
         while Path(f"/proc/{victim}/cwd").exists():  # nobody is accepted by it any more
             time.sleep(0.001)
+
+    def _complete(self, gateway: Serving) -> bool:
+        """Whether all of its workers serve."""
+        return gateway.served() >= self._expected[gateway.name] and len(gateway.workers()) == self._count

@@ -155,3 +155,36 @@ def test_r96_an_old_proof_is_made_fresh_turn_by_turn(pair: Pair, way: str) -> No
         assert answer.url.endswith("/account/mail"), answer.text
         assert "Nouvelle adresse" in answer.text
         assert visitor.cookies["localhost", COOKIE] != before
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_r144_signed_out_under_a_clock_far_ahead_is_signed_out_when_it_is_right_again(
+    pair: Pair, everywhere: bool
+) -> None:
+    """The page was open, the clock stepped by an hour, and the session counted as idle when its owner pressed the button,
+    or ended all others from a new one: whoever has its cookie gets in nowhere once the clock is put back."""
+    owner = Wanderer(pair, "a")
+    by_psc(owner, "dr-petit")
+    owner.get("/_gateway/account")
+    thief = Wanderer(pair, "b")
+    thief.cookies = dict(owner.cookies)
+    with later(pair, 3600):
+        if everywhere:
+            owner = _by_code(pair)
+            owner.get("/_gateway/account")
+            owner.submit("/account/sign-out-everywhere")
+        else:
+            owner.submit("/sign-out")
+            assert owner.last.url.endswith("/signed-out")
+    for name in "ab":
+        assert not judged(pair, thief, name)
+
+
+def _by_code(pair: Pair) -> Wanderer:
+    demo, person = pair.demo, pair.demo.person("dr-petit")
+    visitor = Wanderer(pair, "b")
+    visitor.get(DEEP)
+    account = person["account"]
+    visitor.submit("/sign-in/password", identifier=account["identifier"], password=account["password"])
+    visitor.submit("/sign-in/code", code=demo.code(person["mail"]))
+    return visitor

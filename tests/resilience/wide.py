@@ -2,7 +2,7 @@
 
 The demo's process provides everybody the gateway talks to: Pro Santé Connect, mailbox, console, directory, application.
 The gateways are ``vt-gateway serve``, as in production, but for their clock (``clock/sitecustomize.py``). With
-``VTGW_WIDE=killed`` one worker after another is killed meanwhile (``striking``).
+``VTGW_WIDE=killed`` workers and gateways are killed meanwhile (``striking``).
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ global
 defaults
   mode tcp
   balance roundrobin
+  option redispatch 1
+  retries 3
   timeout connect 5s
   timeout client 120s
   timeout server 120s
@@ -138,7 +140,7 @@ def wide(folder: Path, **settings: str) -> Iterator[Demo]:
             demo.striker = Striker(serving, WORKERS)
         yield demo
         if demo.striker is not None:
-            print(f"{demo.striker.struck} workers were killed")
+            print(f"{demo.striker.workers} workers and {demo.striker.wholes} whole gateways were killed")
 
 
 @contextmanager

@@ -160,3 +160,21 @@ async def test_lesson_86_step_ups_never_lower_the_level(world: World) -> None:
         assert session.assurance is Assurance.SUBSTANTIAL, number
     assert len(session.proofs) <= 5
     assert session.fresh(world.ambient.now(), timedelta(minutes=1), Assurance.TRANSITION)
+
+
+async def test_r144_what_is_over_by_a_wrong_clock_is_ended_all_the_same(world: World) -> None:
+    """Forgotten, or all sessions closed, while a clock was ahead: with the right one it is not there, nor renewed, nor
+    touched."""
+    (_, first), (_, second) = await world.open(), await world.open()
+    late = START + timedelta(hours=1)
+    assert await world.keeper.resume(first.digest, late) is None
+    await world.keeper.forget(first.digest)
+    await asyncio.sleep(0)
+    assert f"session:{first.digest}" in world.heard
+    assert await world.keeper.close_all("acc", late) == 0
+    for session in (first, second):
+        assert await world.keeper.resume(session.digest, START) is None
+        assert not await world.keeper.touch(session, START)
+        with pytest.raises(SessionGone):
+            await world.keeper.move(session, Space.LIBERAL, START)
+    assert await world.keeper.sessions_of("acc", START) == ()
