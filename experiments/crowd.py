@@ -57,6 +57,7 @@ class Crowd:
     said: list[str] = field(default_factory=list)
     why: Counter[str] = field(default_factory=Counter)  # people were told to sign in
     again: int = 0
+    outside: set[Browser] = field(default_factory=set)  # told to sign in, and not let in since
     acknowledged: Counter[str] = field(default_factory=Counter)  # sign-ins, by login
     timeless: bool = False  # the application judges assertions by the gateway's clock
     chain: str = ""  # what is wrong with the audit chain
@@ -185,8 +186,10 @@ class Crowd:
     async def _once_more(self, browser: Browser) -> None:
         """Sign in again, in the same browser."""
         self.again += 1
+        self.outside.add(browser)
         with suppress(Refused):
             await browser.sign_in()
+            self.outside.discard(browser)
             self.note_used(browser)
 
     async def _come(self, number: int) -> None:
@@ -238,7 +241,7 @@ class Crowd:
             found.sign_ins_tried, found.sign_ins_done = self.tried, len(self.arrivals)
             if self.forgets:  # a lost session means a new sign-in, and is no broken promise
                 found.said.append(f"{self.again} sign-ins again")
-                self.kept = self.kept[: self.steady]
+                self.kept = [one for one in self.kept[: self.steady] if one not in self.outside]
             found.sign_ins_lost = sum(await asyncio.gather(*(self._is_lost(one) for one in self.kept)))
             found.unwritten = (self.acknowledged - (await sign_ins(self.estate.records_url) - self._held)).total()
             found.chain = self.chain

@@ -96,3 +96,4 @@ async def restored(crowd: Crowd, seconds: float) -> None:
     await crowd.lasting(1.0)
     await asyncio.to_thread(crowd.estate.redis.start)
     crowd.over()
+    await crowd.recovered(20.0)
