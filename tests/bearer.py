@@ -44,9 +44,8 @@ class Bearer:
         if self._token is not None:
             sent["Authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(self._base + path, body, sent, method=method)
-        self._demo.on_request()
         try:
-            with urllib.request.urlopen(request, timeout=60, context=self._context) as answer:
+            with self._demo.asking(), urllib.request.urlopen(request, timeout=60, context=self._context) as answer:
                 return Said(answer.status, dict(answer.headers.items()), answer.read())
         except urllib.error.HTTPError as error:
             with error:

@@ -40,6 +40,17 @@ async def test_r103_a_notice_is_tried_again() -> None:
         assert (len(relay.sent), notices.sent, notices.lost) == (sent, sent, 1 - sent)
 
 
+async def test_what_waits_leaves_before_the_process_ends() -> None:
+    """A worker that is replaced takes no mail with it: thirty wait, all of them are sent."""
+    relay = Mailbox()
+    notices = Notices(relay, TestAmbient())
+    notices.start()
+    for _ in range(30):
+        notices.post(ACCOUNT, TEXT, "notice", "ref")
+    await notices.close()
+    assert (len(relay.sent), notices.sent, notices.lost) == (30, 30, 0)
+
+
 async def test_a_notice_goes_to_the_address_it_is_for() -> None:
     """``to`` is the address an account had before; without relay or address nothing is sent and nothing fails."""
     relay = Mailbox()
@@ -65,7 +76,7 @@ async def test_r75_posting_waits_for_nobody() -> None:
             return await super().send(message)  # type: ignore[arg-type]
 
     relay = Hanging()
-    notices = Notices(relay, TestAmbient())
+    notices = Notices(relay, TestAmbient(), last=0)
     notices.start()
     notices.post(ACCOUNT, TEXT, "notice", "ref", to="lente@example.test")
     notices.post(ACCOUNT, TEXT, "notice", "ref")
@@ -73,6 +84,7 @@ async def test_r75_posting_waits_for_nobody() -> None:
         await asyncio.sleep(0)
     assert [message.to for message in relay.sent] == [ACCOUNT.mail]
     await notices.close()
+    assert (notices.sent, notices.lost) == (1, 1)  # what hangs is given up
 
 
 async def test_a_message_that_cannot_be_written_stops_nobody_elses() -> None:

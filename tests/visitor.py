@@ -9,6 +9,7 @@ import ssl
 import time
 import urllib.parse
 import urllib.request
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.client import HTTPConnection, HTTPSConnection
@@ -115,8 +116,9 @@ class Demo:
         """What the gateway wrote so far."""
         return (self.folder / "gateway.log").read_text()
 
-    def on_request(self) -> None:
-        """Somebody is about to ask the gateway."""
+    def asking(self) -> AbstractContextManager[None]:
+        """Around each request to the gateway."""
+        return nullcontext()
 
     def requests(self) -> list[dict[str, Any]]:
         return self.console("GET", "/requests")  # type: ignore[no-any-return]
@@ -213,11 +215,11 @@ class Visitor:
         else:
             connection = HTTPConnection(host, where, timeout=30)
         target = parts.path or "/"
-        self.demo.on_request()
         try:
-            connection.request(method, f"{target}?{parts.query}" if parts.query else target, body, sent)
-            with connection.getresponse() as got:
-                answer = Answer(url, got.status, got.getheaders(), got.read())
+            with self.demo.asking():
+                connection.request(method, f"{target}?{parts.query}" if parts.query else target, body, sent)
+                with connection.getresponse() as got:
+                    answer = Answer(url, got.status, got.getheaders(), got.read())
         finally:
             connection.close()
         for name, value in answer.headers:

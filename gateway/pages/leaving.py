@@ -13,6 +13,7 @@ from gateway.reasons import ProviderUnavailable, Reason
 from gateway.session.keeper import digest_of
 
 _OURS = "__Host-vtgw"
+_FORGOTTEN = 300  # tickets that no session has, from one address a day: each takes room in the store for an hour
 _WIPED = 40  # cookies of the application expired at most
 
 
@@ -116,7 +117,7 @@ class Leaving:
         house, session = self._house, visit.session
         if session is None and (ticket := visit.request.cookies.get(SESSION)):  # a suspended person's, for example
             session = await house.keeper.resume(digest_of(ticket), visit.now)
-            if session is None:
+            if session is None and await house.tries.spend(f"forgotten-from:{visit.client}", _FORGOTTEN, visit.now):
                 await house.keeper.forget(digest_of(ticket))
         target = f"{house.prefix}/signed-out"
         if session is not None:

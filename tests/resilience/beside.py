@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.servers import free_port
+from tests.servers import free_ports
 from tests.visitor import Demo
 
 LISTENERS = {"public": "gateway", "card": "card", "plain": "gateway_plain", "management": "management"}
@@ -16,7 +16,8 @@ LISTENERS = {"public": "gateway", "card": "card", "plain": "gateway_plain", "man
 
 def aside() -> dict[str, str]:
     """The environment that moves a demo's own gateway out of the way, and keeps it from working by itself."""
-    moved = {f"GATEWAY_LISTEN__{name.upper()}__ADDRESS": f"127.0.0.1:{free_port()}" for name in LISTENERS}
+    ports = zip(LISTENERS, free_ports(len(LISTENERS)), strict=True)
+    moved = {f"GATEWAY_LISTEN__{name.upper()}__ADDRESS": f"127.0.0.1:{port}" for name, port in ports}
     return {**moved, "GATEWAY_JOBS__EVERY": "3600"}
 
 
@@ -28,7 +29,7 @@ def port_of(demo: Demo, listener: str) -> int:
 def beside(demo: Demo, name: str, *, store: str, records: str, workers: int = 1) -> tuple[Path, dict[str, int]]:
     """The configuration file of one more gateway in the demo's folder, and its ports by listener."""
     text = (demo.folder / "gateway.toml").read_text()
-    ports = {listener: free_port() for listener in LISTENERS}
+    ports = dict(zip(LISTENERS, free_ports(len(LISTENERS)), strict=True))
     for listener, port in ports.items():
         before = f'address = "127.0.0.1:{port_of(demo, listener)}"'
         assert text.count(before) == 1

@@ -13,7 +13,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from experiments.serving import Serving
@@ -32,25 +33,35 @@ class Striker:
         self._turns = itertools.cycle(gateways)
         self._count = count
         self._expected = dict.fromkeys((one.name for one in gateways), count)  # processes that will have served
-        self._asked = 0
+        self._lock = threading.Lock()
+        self._asked = self._under_way = 0
         self.workers = self.wholes = 0  # killed so far
 
-    def request(self) -> None:
-        """Somebody is about to ask: now and then a worker is killed first, if all of its gateway serve. Not when several
-        ask at once, each in a thread: then something is under way."""
-        if threading.current_thread() is not threading.main_thread():
-            return
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Around each request: now and then something is killed first, if nothing is under way and everything serves."""
+        with self._lock:
+            if self._under_way == 0:
+                self._strike()
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def _strike(self) -> None:
         self._asked += 1
-        if self._asked % EVERY:
-            return
-        if not all(self._complete(one) for one in self._gateways):
+        if self._asked % EVERY or not all(self._complete(one) for one in self._gateways):
             return
         gateway = next(self._turns)
         time.sleep(_SETTLE)
         if (self.workers + self.wholes) % WHOLE == WHOLE - 1:
             self.wholes += 1
             self._expected[gateway.name] += self._count
+            victims = gateway.workers()
             gateway.kill()
+            self._gone(victims)
             gateway.start(wait=False)
             return
         victim = min(gateway.workers())  # the one that has served longest
@@ -58,7 +69,11 @@ class Striker:
         self._expected[gateway.name] += 1
         with contextlib.suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
-        while Path(f"/proc/{victim}/cwd").exists():  # nobody is accepted by it any more
+        self._gone([victim])
+
+    def _gone(self, victims: Sequence[int]) -> None:
+        """Until nobody is accepted by them any more."""
+        while any(Path(f"/proc/{victim}/cwd").exists() for victim in victims):
             time.sleep(0.001)
 
     def _complete(self, gateway: Serving) -> bool:

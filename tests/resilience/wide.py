@@ -11,7 +11,7 @@ import os
 import struct
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +99,8 @@ class WideDemo(Demo):
             self._tell()
         return found
 
-    def on_request(self) -> None:
-        if self.striker is not None:
-            self.striker.request()
+    def asking(self) -> AbstractContextManager[None]:
+        return super().asking() if self.striker is None else self.striker.request()
 
     def records(self) -> Any:
         return _Rows(self._records)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -52,7 +53,13 @@ def join(demo: Demo, key: str, *, mail: str = "", password: str = PASSWORD) -> V
     """Practice staff: the mailed link, the card, the form of the first sign-in, the charter."""
     person = demo.person(key)
     visitor = Visitor(demo, card_of(demo, key))
-    visitor.get(demo.link(mail or person["mail"]))
+    deadline = time.monotonic() + 10
+    while True:  # the newest link may be of an invitation before, until the mail of this one has come
+        visitor.get(demo.link(mail or person["mail"]))
+        if any(form.action.endswith("/delegations/invitation") for form in visitor.last.forms):
+            break
+        assert time.monotonic() < deadline, visitor.last.text
+        time.sleep(0.05)
     visitor.submit("/delegations/invitation", way="card")
     if "/register" in visitor.last.url:
         fields = {"password": password, "repeat_password": password, "profession": "Secrétaire médicale"}
