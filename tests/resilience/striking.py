@@ -73,9 +73,17 @@ class Striker:
 
     def _gone(self, victims: Sequence[int]) -> None:
         """Until nobody is accepted by them any more."""
-        while any(Path(f"/proc/{victim}/cwd").exists() for victim in victims):
+        while any(_lives(victim) for victim in victims):
             time.sleep(0.001)
 
     def _complete(self, gateway: Serving) -> bool:
         """Whether all of its workers serve."""
         return gateway.served() >= self._expected[gateway.name] and len(gateway.workers()) == self._count
+
+
+def _lives(pid: int) -> bool:
+    """Not yet a zombie: its sockets are closed by then, and not before."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
