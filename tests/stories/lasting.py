@@ -36,6 +36,7 @@ class Lasting:
         self.ended_at: float | None = None
         self._hurry = threading.Event()
         self._begun = threading.Event()
+        self._asking = visitor.demo.asking()  # it is under way until it has ended
         gateway = urlsplit(visitor.demo.about["gateway"])
         context = ssl.create_default_context(cafile=str(visitor.demo.folder / visitor.demo.about["ca"]))
         plain = socket.socket()
@@ -58,6 +59,11 @@ class Lasting:
         assert self.status == (b"101" if kind == "socket" else b"200"), self.data
 
     def _read(self) -> None:
+        with self._asking:
+            self._receive()
+        self.ended_at = time.monotonic()
+
+    def _receive(self) -> None:
         try:
             while piece := self._tls.recv(1 << 14):
                 if not self.length:
@@ -69,7 +75,6 @@ class Lasting:
                     time.sleep(0.02)  # somebody with a slow line
         except OSError:
             pass
-        self.ended_at = time.monotonic()
 
     def goes_on(self) -> bool:
         """Whether more comes: for events, which come every second."""
@@ -109,6 +114,8 @@ class Line:
         context = ssl.create_default_context(cafile=str(visitor.demo.folder / visitor.demo.about["ca"]))
         self._connection = HTTPSConnection("localhost", address.port, context=context, timeout=10)
         self._cookies = "; ".join(f"{name}={value}" for (_, name), value in visitor.cookies.items())
+        self._asking = contextlib.ExitStack()  # it is under way until it is closed
+        self._asking.enter_context(visitor.demo.asking())
 
     def ask(self, target: str, method: str = "GET", body: bytes | None = None) -> int:
         """The status of the answer."""
@@ -120,6 +127,7 @@ class Line:
 
     def close(self) -> None:
         self._connection.close()
+        self._asking.close()
 
 
 def _until(look: Callable[[], bool], seconds: float = 10) -> None:
