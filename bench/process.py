@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
+from bench.process_tree import cpu, tree
+
 FILES = 65_536  # descriptors each program may open
 
 
@@ -31,24 +33,9 @@ def _many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, hard), hard))
 
 
-def tree(pid: int) -> list[int]:
-    """This process and all its children."""
-    found, waiting = [], [pid]
-    while waiting:
-        one = waiting.pop()
-        found.append(one)
-        for task in Path(f"/proc/{one}/task").glob("*/children"):
-            waiting += [int(child) for child in task.read_text().split()]
-    return found
-
-
 def spent(pids: Iterable[int]) -> float:
     """Seconds of CPU so far, of all threads of these processes that are alive, to the nanosecond."""
-    found = 0
-    for pid in pids:
-        for stat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-            found += int(stat.read_text().split()[0])
-    return found / 1e9
+    return sum(cpu(pid) for pid in pids) / 1e9
 
 
 class Program:

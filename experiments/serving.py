@@ -13,6 +13,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.process_tree import alive, workers
+
 _START = 90.0  # seconds until a gateway is ready: all programs of the estate share a few cores
 _END = 30.0
 _AGAIN = 0.05
@@ -95,11 +97,7 @@ class Serving:
         """The processes that serve: the children of the supervisor, or the process itself when it is alone."""
         if self.process is None:
             return []
-        found: list[int] = []
-        for task in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
-            with contextlib.suppress(OSError):
-                found += [int(one) for one in task.read_text().split()]
-        return [one for one in found if _serves(one)] or [self.process.pid]
+        return [one for one in workers(self.process.pid) if alive(one)] or [self.process.pid]
 
     def served(self) -> int:
         """How many workers have begun to serve since the log began."""
@@ -133,12 +131,3 @@ class Serving:
     def said(self) -> str:
         """Its log so far."""
         return self.log.read_text("utf-8", "replace") if self.log.exists() else ""
-
-
-def _serves(pid: int) -> bool:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return b"serve" in words and state != "Z"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 
+from bench.process_tree import children
 from tests.servers import PostgresServer, program
 
 _HOMES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -84,7 +85,7 @@ class Server(PostgresServer):
         assert self.process is not None
         self._paused = [self.process.pid]
         os.kill(self.process.pid, signal.SIGSTOP)  # it makes no more children
-        for child in _children(self.process.pid):
+        for child in children(self.process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGSTOP)
                 self._paused.append(child)
@@ -98,7 +99,7 @@ class Server(PostgresServer):
     def kill(self) -> None:
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGSTOP)
-        for child in (*_children(self.process.pid), self.process.pid):
+        for child in (*children(self.process.pid), self.process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         self.process.wait()
@@ -114,13 +115,6 @@ class Server(PostgresServer):
             except subprocess.TimeoutExpired:
                 self.kill()
             self.process = None
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
 
 
 class Pair:

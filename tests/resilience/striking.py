@@ -15,8 +15,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
+from bench.process_tree import alive
 from experiments.serving import Serving
 
 EVERY = 5  # requests
@@ -73,17 +73,9 @@ class Striker:
 
     def _gone(self, victims: Sequence[int]) -> None:
         """Until nobody is accepted by them any more."""
-        while any(_lives(victim) for victim in victims):
+        while any(alive(victim) for victim in victims):
             time.sleep(0.001)
 
     def _complete(self, gateway: Serving) -> bool:
         """Whether all of its workers serve."""
         return gateway.served() >= self._expected[gateway.name] and len(gateway.workers()) == self._count
-
-
-def _lives(pid: int) -> bool:
-    """Not yet a zombie: its sockets are closed by then, and not before."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False

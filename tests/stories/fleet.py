@@ -17,6 +17,7 @@ from typing import Any
 
 from aiohttp import ClientSession, ClientTimeout, WSMsgType, web
 
+from bench.process_tree import workers
 from tests.servers import free_port
 from tests.smallest import SMALLEST
 
@@ -89,13 +90,7 @@ class Fleet:
 
     def workers(self) -> list[int]:
         """Processes of workers, the older first."""
-        found = []
-        for task in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
-            for child in task.read_text().split():
-                with contextlib.suppress(OSError):
-                    if b"\0serve\0" in Path(f"/proc/{child}/cmdline").read_bytes():
-                        found.append(int(child))
-        return sorted(found)
+        return workers(self.process.pid)
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import account
+from bench import account, process_tree
 from bench.__main__ import prepare
 from bench.programs import Peer, Yard
 from tests.servers import program
@@ -41,9 +41,7 @@ def yard(tmp_path: Path) -> Iterator[Yard]:
 
 
 def workers(peer: Peer) -> list[int]:
-    """Without what the supervisor asks for a moment (the check of a configuration)."""
-    lines = {pid: Path(f"/proc/{pid}/cmdline") for pid in peer.program.pids()[1:]}
-    return [pid for pid, line in lines.items() if line.exists() and b"\0serve\0" in line.read_bytes()]
+    return process_tree.workers(peer.program.process.pid)
 
 
 def until(true: Callable[[], bool], seconds: float = 90) -> None:
@@ -99,13 +97,7 @@ def test_r7_a_worker_that_is_killed_is_started_again(yard: Yard) -> None:
     gateway.program.process.kill()
     gateway.program.process.wait()
 
-    def gone(pid: int) -> bool:
-        try:
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-        except FileNotFoundError:
-            return True
-
-    until(lambda: all(gone(pid) for pid in left))
+    until(lambda: not any(process_tree.alive(pid) for pid in left))
 
 
 @pytest.mark.timeout(300)  # on a machine with other work; alone a tenth of it
