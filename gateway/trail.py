@@ -74,6 +74,11 @@ class Checkpoints:
         self._say(made)
         return made
 
+    async def standing(self, now: datetime) -> Checkpoint | None:
+        """The checkpoint that says how the chain stands, made now unless there is one: whoever takes it elsewhere as a
+        witness gets it also when the hourly one came first. ``None``: nothing was ever written."""
+        return await self.take(now) or await self._newest("time")
+
     async def count_old(self, edge: datetime, now: datetime) -> int:
         """How many rows ``remove_old`` would remove."""
         last = await self._last_old(edge, now)

@@ -211,7 +211,8 @@ def export(
 @config_option
 @json_option
 def checkpoint(config: Path, as_json: bool) -> None:
-    """Sign how the chain stands now, and print it. The gateway does so every hour.
+    """Sign how the chain stands now, and print it: a witness, to be kept elsewhere. The gateway signs every hour; when
+    nothing was written since, what it signed is printed.
 
     \b
     Example:
@@ -222,13 +223,13 @@ def checkpoint(config: Path, as_json: bool) -> None:
     from gateway.trail import Checkpoints
 
     async def act(office: Office) -> Checkpoint | None:
-        return await Checkpoints(office.records, _signers(office)[0]).take(office.now)
+        return await Checkpoints(office.records, _signers(office)[0]).standing(office.now)
 
     made = work(config, act)
     if as_json:
         click.echo(json.dumps(made.row() | {"at": made.at.isoformat()} if made else None))
     elif made is None:
-        click.echo("nothing was written since the last checkpoint")
+        click.echo("nothing was written yet")
     else:
         columns(made.seq, made.hash, made.at.isoformat(), made.kid, made.signature)
 
