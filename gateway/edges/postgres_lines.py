@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -77,9 +77,23 @@ class Line(psycopg.AsyncConnection[Any]):
             self.pgconn.finish()  # an answer that nobody awaits must not be there for the next
             raise
 
+    # SQLAlchemy sets these two at the beginning and at the end of each use. Nothing is sent, but the driver gives way to
+    # other tasks when the loop was busy, and a call given up at that instant would never hand its connection back.
+
+    async def set_autocommit(self, value: bool) -> None:
+        _at_once(self._set_autocommit_gen(value))
+
+    async def set_isolation_level(self, value: psycopg.IsolationLevel | None) -> None:
+        _at_once(self._set_isolation_level_gen(value))
+
     @property
     def only_reads(self) -> bool:
         return any(self.pgconn.parameter_status(name) == b"on" for name in _READ_ONLY)
+
+
+def _at_once(work: Generator[Any, Any, None]) -> None:
+    if next(work, None) is not None:
+        raise psycopg.OperationalError("there is something to wait for")
 
 
 class Lines:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import itertools
 import random
 import socket
 import sqlite3
@@ -102,6 +104,45 @@ async def test_r8_replies_never_cross_after_cancellation(records: Database) -> N
     (total,) = (one["value"] for one in await records.find("revisions", {"name": "sum"}))
     assert isinstance(total, int)
     assert acknowledged <= total <= acknowledged + given_up
+
+
+@pytest.mark.parametrize("kind", ["find", "write"])
+async def test_a_call_given_up_hands_its_connection_back(
+    served: tuple[Database, str], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Wherever the driver gives way to others on a loop that has been busy, also where it has nothing to wait for. A
+    connection lost there is missing in the pool until the collector finds it."""
+    database, _ = served
+    pool = database._engine.sync_engine.pool
+    assert isinstance(pool, sa.AsyncAdaptedQueuePool)
+    call: asyncio.Task[Any]
+    left = 0
+
+    async def give_way(_: float) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            call.cancel()
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(psycopg.waiting, "MAX_BUSY_TIME", -1.0)
+    monkeypatch.setattr(psycopg.waiting, "sleep", give_way)
+    gc.disable()
+    try:
+        for turn in itertools.count(1):
+            await database.count("revisions", {})  # there is a connection that was used before
+            left = turn
+            work = database.find("revisions", {}) if kind == "find" else database.write(row(f"r{turn}"))
+            call = asyncio.ensure_future(work)
+            await asyncio.wait([call])
+            while tidying := asyncio.all_tasks() - {asyncio.current_task()}:
+                await asyncio.wait(tidying)
+            assert pool.checkedout() == 0
+            if not call.cancelled():
+                break
+    finally:
+        gc.enable()
+    assert call.exception() is None
 
 
 async def test_a_call_given_up_leaves_no_lock_behind(served: tuple[Database, str]) -> None:
