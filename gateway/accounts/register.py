@@ -71,10 +71,11 @@ class Register:
         self._ambient = ambient
 
     async def by_id(self, account_id: str) -> Account | None:
-        rows, *belongings = await self._records.find_all(
-            Find("accounts", {"id": account_id}, limit=1), *_belongings(account_id)
+        rows, belongings = await self._records.find_all(
+            Find("accounts", {"id": account_id}, limit=1),
+            Find("belongings", {"account_id": account_id}, ("kind", "name", "scope_id")),
         )
-        return _whole(rows[0], *belongings) if rows else None
+        return _whole(rows[0], belongings) if rows else None
 
     async def by_login(self, key: str) -> Account | None:
         """The account a canonical login key opens (``identity.Login.key`` or an IdNat_PS text)."""
@@ -296,22 +297,15 @@ class Register:
         )
 
 
-def _belongings(account_id: str) -> tuple[Find, ...]:
-    """What stands beside the row of an account, for ``_whole``."""
-    where = {"account_id": account_id}
-    return (
-        Find("logins", where, ("key",)),
-        Find("memberships", where, ("scope_id",)),
-        Find("roles", where, ("role", "scope_id")),
-    )
+def _whole(row: Row, belongings: Sequence[Row]) -> Account:
+    def of(kind: str) -> list[Row]:
+        return [one for one in belongings if one["kind"] == kind]
 
-
-def _whole(row: Row, logins: Sequence[Row], scopes: Sequence[Row], roles: Sequence[Row]) -> Account:
     return account_of(
         row,
-        [cast(str, one["key"]) for one in logins],
-        [cast(str, one["scope_id"]) for one in scopes],
-        [Grant(Role(cast(str, one["role"])), cast(str, one["scope_id"])) for one in roles],
+        [cast(str, one["name"]) for one in of("login")],
+        [cast(str, one["scope_id"]) for one in of("membership")],
+        [Grant(Role(cast(str, one["name"])), cast(str, one["scope_id"])) for one in of("role")],
     )
 
 

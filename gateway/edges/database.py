@@ -24,7 +24,7 @@ from gateway.database_url import parse
 from gateway.edges import alone, database_engines, migrating
 from gateway.edges.circuit import Circuit, CircuitOpen
 from gateway.edges.database_faults import Down, is_repeatable, told
-from gateway.edges.database_statements import chosen, conditions, steps, table_of, taken
+from gateway.edges.database_statements import chosen, conditions, source_of, steps, table_of, taken
 from gateway.edges.postgres_lines import UNTIL, Lines
 from gateway.ports import Change, Find, Hold, Row, Update, Where
 from gateway.reasons import RecordsUnavailable, Stale, Taken
@@ -99,7 +99,7 @@ class Database:
         return tuple(tuple(dict(row) for row in rows) for rows in found)
 
     async def count(self, table: str, where: Where) -> int:
-        source = table_of(table)
+        source = source_of(table)
         query = sa.select(sa.func.count()).select_from(source).where(*conditions(source, where))
         async with self._guarded(), self._reading.connect() as connection:
             return int((await connection.execute(query)).scalar_one())

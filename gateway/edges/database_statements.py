@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from gateway.edges.database_views import VIEWS
 from gateway.edges.schema import metadata
 from gateway.ports import Change, Delete, Find, Insert, Span, Update, Where
 
@@ -23,13 +24,18 @@ def table_of(name: str) -> sa.Table:
     return metadata.tables[name]
 
 
-def column_of(table: sa.Table, name: str) -> sa.Column[Any]:
+def source_of(name: str) -> sa.FromClause:
+    """What can be read under this name: a table, or what stands for one."""
+    return VIEWS[name] if name in VIEWS else table_of(name)
+
+
+def column_of(table: sa.FromClause, name: str) -> sa.ColumnElement[Any]:
     if name not in table.c:
-        raise LookupError(f"no column {table.name}.{name}")
+        raise LookupError(f"no column {table.description}.{name}")
     return table.c[name]
 
 
-def conditions(table: sa.Table, where: Where) -> list[sa.ColumnElement[bool]]:
+def conditions(table: sa.FromClause, where: Where) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
     for name, value in where.items():
         column = column_of(table, name)
@@ -50,7 +56,7 @@ def conditions(table: sa.Table, where: Where) -> list[sa.ColumnElement[bool]]:
 
 def chosen(question: Find) -> sa.Select[Any]:
     """The rows a question is about, in its order."""
-    source = table_of(question.table)
+    source = source_of(question.table)
     query = sa.select(source).where(*conditions(source, question.where))
     for name in question.order:
         column = column_of(source, name.removeprefix("-"))

@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 from alembic import command
-from sqlalchemy import text
+from sqlalchemy import event, text
 
+from gateway.accounts.account import Grant, Role
+from gateway.accounts.register import Register
 from gateway.edges.database import Database
 from gateway.edges.migrating import config
+from gateway.edges.system import SystemAmbient
 from gateway.ports import Change, Delete, Insert, Row, Span, Update
 from gateway.reasons import RecordsUnavailable, Stale, Taken
 from tests.servers import postgres_server
@@ -158,6 +161,38 @@ async def test_delete_removes_what_matches(records: Database) -> None:
     assert await records.find("accounts", {}) == ()
 
 
+async def test_what_belongs_to_an_account_is_two_questions(records: Database) -> None:
+    """Every request of a session that a worker does not know asks for them: the row, and all that stands beside it."""
+    places: list[Change] = [
+        Insert("scopes", {"id": one, "kind": "service", "name": one, "revision": 0, "version": 1, "updated_at": NOW})
+        for one in ("scp_1", "scp_2")
+    ]
+    logins: list[Change] = [
+        Insert("logins", {"key": key, "account_id": f"acc_{owner}", "created_at": NOW})
+        for owner, key in ((1, "k2"), (1, "k1"), (2, "other"))
+    ]
+    memberships: list[Change] = [
+        Insert("memberships", {"account_id": "acc_1", "scope_id": one, "since": NOW}) for one in ("scp_2", "scp_1")
+    ]
+    role = {"account_id": "acc_1", "role": "referent", "scope_id": "scp_2", "granted_by": "acc_2", "since": NOW}
+    await records.write(account(1), account(2), *places, *logins, *memberships, Insert("roles", role))
+    rows = await records.find("belongings", {"account_id": "acc_1"}, order=("kind", "name", "scope_id"))
+    assert [(row["kind"], row["name"], row["scope_id"]) for row in rows] == [
+        ("login", "k1", ""),
+        ("login", "k2", ""),
+        ("membership", "", "scp_1"),
+        ("membership", "", "scp_2"),
+        ("role", "referent", "scp_2"),
+    ]
+    asked: list[str] = []
+    event.listen(records._engine.sync_engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+    whole = await Register(records, SystemAmbient()).by_id("acc_1")
+    assert whole is not None
+    assert (whole.logins, whole.scopes) == (("k1", "k2"), ("scp_1", "scp_2"))
+    assert whole.grants == (Grant(Role.REFERENT, "scp_2"),)
+    assert len([one for one in asked if one.startswith("SELECT")]) == 2
+
+
 async def test_unknown_names_are_programming_errors(records: Database) -> None:
     """A table or column that does not exist raises LookupError, not a database error."""
     for call in (
@@ -165,6 +200,8 @@ async def test_unknown_names_are_programming_errors(records: Database) -> None:
         records.find("accounts", {"x": 1}),
         records.count("accounts", {"x": 1}),
         records.write(Insert("x", {})),
+        records.find("belongings", {"since": NOW}),
+        records.write(Delete("belongings", {"account_id": "acc_1"})),
     ):
         with pytest.raises(LookupError):
             await call
