@@ -20,7 +20,7 @@ from pathlib import Path
 
 CODE, CARD, PSC = "password and code", "card", "Pro Santé Connect"
 MEANS = (CODE, CARD, PSC)
-DATABASE_STATEMENTS = 4  # a question for facts asks the account and what belongs to it (gateway.accounts.register)
+DATABASE_STATEMENTS = 2  # a question for facts asks the account and what belongs to it (gateway.accounts.register)
 FULL = 0.6  # of a core: beyond, times get long and a lost machine cannot be made up for
 
 # Given: 70 % of structures have fewer than 5 people with an account, 26 % have 5 to 20, 4 % have 20 to 100.
