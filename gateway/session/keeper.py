@@ -131,10 +131,15 @@ class Keeper:
         return await self._renew(replace(session, acting_under=delegation), session, now, ticket)
 
     async def close(self, session: Session, now: datetime) -> None:
-        """End one session, everywhere, at once."""
+        """End one session, everywhere, at once; also one that seems to be over since ``session`` was read, because the
+        clock was put forward: it must not be back when the clock is."""
         (raw,) = await self._store.read(_key(session.digest))
-        while raw is not None and not await self._store.swap(_key(session.digest), raw, None):
+        while raw is not None:
+            if await self._store.swap(_key(session.digest), raw, None):
+                break
             (raw,) = await self._store.read(_key(session.digest))
+        else:
+            await self._store.write(_key(session.digest), _NOTHING, timedelta(seconds=1))
         await self._index(session.account, now, remove=session.digest)
         await self._bus.publish(f"session:{session.digest}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -20,10 +20,18 @@ def proof(method: Method = Method.CPS, assurance: Assurance = Assurance.SUBSTANT
     return Proof(WHO, method, assurance, START, evidence={"serial": "secret-evidence"})
 
 
+class Keeping(MemoryStore):
+    """As Redis does: what is over stays where it is for an hour, and a clock set back finds it again."""
+
+    def _live(self, key: str, now: datetime) -> bytes | None:
+        value, end = self._entries.get(key, (None, now))
+        return value if end > now else None
+
+
 class World:
     def __init__(self) -> None:
         self.ambient = TestAmbient()
-        self.store = MemoryStore(self.ambient)
+        self.store = Keeping(self.ambient)
         self.heard: list[str] = []
         self.store.listen(self.heard.append)
         self.keeper = Keeper(self.store, self.store, self.ambient)
@@ -178,3 +186,16 @@ async def test_r144_what_is_over_by_a_wrong_clock_is_ended_all_the_same(world: W
         with pytest.raises(SessionGone):
             await world.keeper.move(session, Space.LIBERAL, START)
     assert await world.keeper.sessions_of("acc", START) == ()
+
+
+async def test_r144_a_clock_that_is_put_forward_during_a_sign_out(world: World) -> None:
+    """The session was read, the clock steps by an hour, and by the store's clock there is nothing left to end: when the
+    clock is right again, it is not there."""
+    _, session = await world.open()
+    world.ambient.advance(3600)
+    await world.keeper.close(session, START)
+    world.ambient.advance(-3600)
+    assert await world.keeper.resume(session.digest, START) is None
+    assert not await world.keeper.touch(session, START)
+    await asyncio.sleep(0)
+    assert f"session:{session.digest}" in world.heard
