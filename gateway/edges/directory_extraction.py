@@ -89,7 +89,7 @@ def read_extraction(path: Path, counts: Counts, progress: Callable[[int], None])
             encoding = _encoding(header, path)
             columns = _columns(header.decode(encoding, "replace"))
             yield from _practices(stream, encoding, columns, counts, progress)
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise BadExtraction(f"{path.name} cannot be read: {error or type(error).__name__}") from error
 
 

@@ -75,7 +75,12 @@ def test_archives_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     data = bytearray(broken.read_bytes())
     data[len(data) // 2] ^= 0xFF
     broken.write_bytes(data)
-    for path in (empty, twice, broken):
+    unknown = tmp_path / "unknown.zip"  # packed by a method that nobody here knows
+    packed = bytearray(broken.read_bytes())
+    for mark, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        packed[packed.index(mark) + place : packed.index(mark) + place + 2] = (99).to_bytes(2, "little")
+    unknown.write_bytes(packed)
+    for path in (empty, twice, broken, unknown):
         with pytest.raises(BadExtraction):
             read(path)
     cut = tmp_path / "cut.zip"
